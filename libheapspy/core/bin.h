@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bin.h - partly used spans of one size class in one arena that no thread owns.
+ *
+ * Spans change hands whole: a tcache checks one out and gives one back, so the lock is taken per span and not
+ * per object.
+ *
+ * Layer:   core/ (uses span.h)
+ * Locking: bin->lock, HS_RANK_BIN
+ */
+#ifndef HS_CORE_BIN_H
+#define HS_CORE_BIN_H
+
+#include "core/span.h"
+#include "os/lock.h"
+
+struct hs_bin {
+	struct hs_lock lock;
+	struct heapspy_bin *row;
+	struct hs_list nonfull; /* under lock: spans with xowner == HS_OWNER_BIN */
+	uint32_t xn_nonfull;	/* their number; written under lock, looked at without */
+};
+
+void hs_bin_init(struct hs_bin *bin, struct heapspy_lock *lock_row, struct heapspy_bin *row);
+
+/* Takes a span out and makes `owner` its owner; NULL if there is none. */
+struct hs_span *hs_bin_checkout(struct hs_bin *bin, uintptr_t owner, struct hs_waited *waits);
+
+/* Puts a span in that the caller owns. */
+void hs_bin_return(struct hs_bin *bin, struct hs_span *span, struct hs_waited *waits);
+
+/* Takes this span out, if it still is in the bin, and makes `owner` its owner. */
+bool hs_bin_claim(struct hs_bin *bin, struct hs_span *span, uintptr_t owner, struct hs_waited *waits);
+
+/* Asserts the invariants (takes the lock). */
+void hs_bin_check(struct hs_bin *bin);
+
+#endif /* HS_CORE_BIN_H */

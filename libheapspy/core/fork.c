@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork: every lock in rank order, so that the child finds all structures whole that a lock protects.  What
+ * threads own without a lock may be half done; their spans are let go as FULL with `recount`, and whoever
+ * frees into one first makes its list and counter anew.
+ */
+#include "core/heap.h"
+
+#include "os/sys.h"
+
+typedef void (*lock_visitor)(struct hs_lock *lock);
+
+static void take(struct hs_lock *lock)
+{
+	hs_lock_lock(lock);
+}
+
+static void visit_arenas(struct hs_heap *heap, lock_visitor visit)
+{
+	for (uint32_t i = 0; i < heap->xn_arenas; i++)
+		visit(&heap->arenas[i]->cache_lock);
+	for (uint32_t i = 0; i < heap->xn_arenas; i++)
+		for (unsigned c = 0; c < HS_N_CLASSES; c++)
+			visit(&heap->arenas[i]->bins[c].lock);
+	for (uint32_t i = 0; i < heap->xn_arenas; i++)
+		visit(&heap->arenas[i]->lock);
+	visit(&heap->meta.lock);
+	visit(&heap->rows.lock);
+}
+
+void hs_heap_fork_prepare(struct hs_heap *heap)
+{
+	visit_arenas(heap, take);
+}
+
+static void let_go(struct hs_lock *lock)
+{
+	hs_lock_unlock(lock);
+}
+
+void hs_heap_fork_parent(struct hs_heap *heap)
+{
+	visit_arenas(heap, let_go);
+}
+
+static bool is_shared_cache(struct hs_heap *heap, uintptr_t owner)
+{
+	for (uint32_t i = 0; i < heap->xn_arenas; i++)
+		if (owner == (uintptr_t)heap->arenas[i]->cache)
+			return true;
+	return false;
+}
+
+static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine)
+{
+	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
+		for (struct hs_span_chunk *chunk = heap->arenas[i]->chunks; chunk != NULL; chunk = chunk->next) {
+			for (unsigned k = 0; k < HS_SPAN_CHUNK; k++) {
+				struct hs_span *s = &chunk->spans[k];
+				uintptr_t owner = s->xowner & ~HS_OWNER_SAMPLED;
+
+				if (s->state != HS_SPAN_SMALL || owner <= HS_OWNER_FLAGS || owner == (uintptr_t)mine)
+					continue;
+				if (is_shared_cache(heap, owner))
+					continue; /* its lock was ours: nothing is half done */
+				s->recount = 1;
+				s->row->owner = 0;
+				s->row->used &= ~HEAPSPY_USED_BIAS;
+				hs_list_init(&s->link);
+				s->xowner = HS_OWNER_FULL;
+			}
+		}
+	}
+}
+
+void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepared)
+{
+	struct hs_list *next;
+
+	visit_arenas(heap, prepared ? let_go : hs_lock_init_child);
+	for (uint32_t i = 0; i < heap->xn_arenas; i++)
+		hs_arena_init_child(heap->arenas[i]);
+	if (heap->xn_threads > (mine != NULL ? 1u : 0u)) {
+		/* what we gathered must be on xfree before a span is made anew from its seals */
+		if (mine != NULL)
+			hs_tcache_flush(mine);
+		orphan_spans(heap, mine);
+	}
+	for (struct hs_list *l = heap->tcaches.next; l != &heap->tcaches; l = next) {
+		struct hs_tcache *t = hs_container_of(l, struct hs_tcache, link);
+
+		next = l->next;
+		if (t == mine)
+			continue;
+		for (unsigned k = 0; k < HEAPSPY_RING; k++)
+			t->row->ring[k].n = 0;
+		t->row->state = HEAPSPY_THREAD_FREE;
+		t->arena->xn_threads--;
+		t->arena->row->n_threads = t->arena->xn_threads;
+		hs_sub_relaxed(&heap->xn_threads, 1);
+		heap->rows.threads[0].allocated_bytes += t->row->allocated_bytes;
+		hs_list_remove(l);
+		hs_list_push_front(&heap->spare, l);
+	}
+	if (mine != NULL)
+		mine->row->tid = hs_gettid();
+}

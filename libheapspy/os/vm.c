@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "os/vm.h"
+
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "os/sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+uint64_t hs_vm_n_calls;
+
+static bool is_error(long ret)
+{
+	return (unsigned long)ret >= (unsigned long)-4095L;
+}
+
+size_t hs_vm_page_bytes(void)
+{
+	static size_t page;
+	size_t p = hs_load_relaxed(&page);
+
+	if (p == 0) {
+		p = getauxval(AT_PAGESZ);
+		if (!hs_is_pow2(p))
+			p = 4096;
+		hs_store_relaxed(&page, p);
+	}
+	return p;
+}
+
+static void *map(void *hint, size_t bytes, int flags)
+{
+	long ret;
+
+	hs_add_relaxed(&hs_vm_n_calls, 1);
+	ret = hs_syscall6(SYS_mmap, hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	return is_error(ret) ? NULL : (void *)ret;
+}
+
+void hs_vm_unmap(void *addr, size_t bytes)
+{
+	if (bytes == 0)
+		return;
+	hs_add_relaxed(&hs_vm_n_calls, 1);
+	(void)hs_syscall2(SYS_munmap, addr, bytes);
+}
+
+void *hs_vm_map(size_t bytes, size_t align)
+{
+	size_t page = hs_vm_page_bytes();
+	size_t padded;
+	char *p, *aligned;
+
+	p = map(NULL, bytes, 0);
+	if (p == NULL || align <= page || (uintptr_t)p % align == 0)
+		return p;
+	hs_vm_unmap(p, bytes);
+	padded = bytes + align - page;
+	if (padded < bytes)
+		return NULL;
+	p = map(NULL, padded, 0);
+	if (p == NULL)
+		return NULL;
+	aligned = (char *)hs_align_up((uintptr_t)p, align);
+	hs_vm_unmap(p, (size_t)(aligned - p));
+	hs_vm_unmap(aligned + bytes, (size_t)(p + padded - (aligned + bytes)));
+	return aligned;
+}
+
+bool hs_vm_purge(void *addr, size_t bytes)
+{
+	size_t page = hs_vm_page_bytes();
+	uintptr_t lo = hs_align_up((uintptr_t)addr, page);
+	uintptr_t hi = hs_align_down((uintptr_t)addr + bytes, page);
+
+	if (lo >= hi)
+		return true;
+	hs_add_relaxed(&hs_vm_n_calls, 1);
+	return !is_error(hs_syscall3(SYS_madvise, lo, hi - lo, MADV_DONTNEED));
+}
+
+void *hs_vm_remap(void *addr, size_t old_bytes, size_t new_bytes)
+{
+	long ret;
+
+	hs_add_relaxed(&hs_vm_n_calls, 1);
+	ret = hs_syscall4(SYS_mremap, addr, old_bytes, new_bytes, 0);
+	return is_error(ret) ? NULL : (void *)ret;
+}
+
+bool hs_vm_move(void *addr, size_t old_bytes, void *to, size_t new_bytes)
+{
+	hs_add_relaxed(&hs_vm_n_calls, 1);
+	return !is_error(
+		hs_syscall5(SYS_mremap, addr, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+}
+
+/*
+ * Kernels before 5.14 have no MADV_POPULATE_WRITE.  There, a system call that writes its result into the page
+ * makes the kernel fault it in and say EFAULT where we would have got SIGBUS; what stood there is put back.
+ */
+static bool touch_page(volatile uint64_t *word)
+{
+	struct timespec *ts = (struct timespec *)word;
+	uint64_t keep[2];
+	long ret;
+
+	/* reading a hole of tmpfs gives zeroes and cannot fail for lack of space on any kernel we support */
+	keep[0] = word[0];
+	keep[1] = word[1];
+	ret = hs_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC, ts);
+	if (is_error(ret))
+		return false;
+	word[0] = keep[0];
+	word[1] = keep[1];
+	return true;
+}
+
+bool hs_vm_touch(void *addr, size_t bytes)
+{
+	size_t page = hs_vm_page_bytes();
+	uintptr_t lo = hs_align_down((uintptr_t)addr, page);
+	uintptr_t hi = hs_align_up((uintptr_t)addr + bytes, page);
+	static const long err_inval = -22;
+	long ret;
+
+	if (lo >= hi)
+		return true;
+	ret = hs_syscall3(SYS_madvise, lo, hi - lo, MADV_POPULATE_WRITE);
+	if (ret == 0)
+		return true;
+	if (ret != err_inval)
+		return false;
+	for (; lo < hi; lo += page)
+		if (!touch_page((volatile uint64_t *)lo))
+			return false;
+	return true;
+}
+
+bool hs_vm_overlay(void *addr, size_t bytes)
+{
+	return map(addr, bytes, MAP_FIXED | MAP_NORESERVE) != NULL;
+}
+
+void hs_vm_name(void *addr, size_t bytes, const char *name)
+{
+	(void)hs_syscall5(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, addr, bytes, name);
+}
+
+void hs_vm_huge(void *addr, size_t bytes, bool on)
+{
+	(void)hs_syscall3(SYS_madvise, addr, bytes, on ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * process.h - the one heap of a preloaded process, and what each thread keeps.
+ *
+ * Everything below the shim gets its state passed in; here it is.
+ *
+ * Layer:   shim/
+ * Locking: tick_lock, HS_RANK_SEGMENT: one housekeeper at a time
+ * Signals: a slow path sets `depth` and hides the tcache; a handler that calls malloc meanwhile finds that
+ *          and is served from the emergency store, without a lock
+ */
+#ifndef HS_SHIM_PROCESS_H
+#define HS_SHIM_PROCESS_H
+
+#include "core/heap.h"
+#include "prof/livetab.h"
+#include "prof/modules.h"
+#include "prof/sampler.h"
+#include "prof/sitetab.h"
+#include "prof/unwind.h"
+#include "prof/waittab.h"
+#include "shim/options.h"
+#include "stat/history.h"
+#include "stat/mailbox.h"
+#include "stat/segment.h"
+
+/* Without a sampler the countdown still brings the ticks. */
+#define HS_TICK_BYTES ((int64_t)1 << 20)
+
+struct hs_process {
+	struct hs_heap heap;
+	struct hs_options options;
+	struct hs_sampler sampler;
+	struct hs_sitetab sites;
+	struct hs_livetab live;
+	struct hs_modules modules;
+	struct hs_waittab waits;
+	struct hs_segment segment;
+	struct hs_mailbox mailbox;
+	struct hs_history_state history;
+	struct hs_lock tick_lock;
+	uint64_t xlast_tick_ns;
+	uint32_t xready;      /* 1: heap_init is done; 2: it failed */
+	uint32_t started;     /* the constructor has run: options are known */
+	uint32_t profiling;   /* the sampler's tables exist */
+	uint32_t xhelper;     /* 0 none, 1 being made, 2 runs, 3 could not be made */
+	uint32_t own_files;   /* the helper has a descriptor table of its own */
+	uint32_t fork_held;   /* between prepare and parent/child: which profiler locks were got */
+	uintptr_t brk_start;  /* end of the data segment when we began */
+	int key_made;
+	unsigned key; /* pthread_key_t of the thread-exit destructor */
+	uint32_t *alive; /* page that is zero in a child made without fork handlers; NULL: not supported */
+};
+
+enum hs_thread_state { HS_FRESH, HS_ATTACHED, HS_GONE };
+
+struct hs_tls {
+	struct hs_tcache *cache; /* &hs_tcache_none: take the slow path */
+	int64_t countdown;	 /* bytes until the next sample or tick */
+	/* slow paths only */
+	struct hs_tcache *own;
+	int64_t mark; /* countdown when allocated_bytes was last brought up to date */
+	uint32_t depth;
+	uint32_t state; /* enum hs_thread_state */
+	uint32_t n_slow;
+	uint32_t exit_rounds;
+	bool walking, ticking, bounds_known;
+	struct hs_sampler_thread sampler;
+	struct hs_stack_bounds bounds;
+	void *deferred; /* freed by handlers during a slow path */
+};
+
+extern struct hs_process hs_process;
+extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/* slow.c */
+void *hs_alloc_slow(size_t bytes, size_t align, bool zero);
+void hs_free_slow(void *p, struct hs_span *s);
+void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes);
+size_t hs_usable(const void *p);
+/* Empties the caller's cache and gathers; purges if asked.  Returns bytes purged. */
+uint64_t hs_trim_now(bool purge);
+/* Adds what the thread has requested since the last time to its row. */
+void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t);
+/* Blocks freed by signal handlers in the middle of a slow path. */
+void hs_free_deferred(struct hs_tls *tls);
+
+/* emergency.c: a little store for calls that interrupt a slow path */
+void *hs_emergency_alloc(size_t bytes, size_t align);
+bool hs_emergency_owns(const void *p);
+size_t hs_emergency_usable(const void *p);
+
+/* profile.c */
+void hs_profile_init(void);
+void hs_profile_arm(struct hs_tls *tls);
+void hs_profile_alloc(struct hs_tls *tls, void *p, size_t bytes);
+/* Before a block of a span with samples is freed. */
+void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p);
+void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited);
+
+/* tick.c */
+void hs_tick(struct hs_tls *tls);
+/* Makes the segment visible while no other thread allocates; see stat/segment.h. */
+void hs_promote(void);
+void hs_promote_if_wanted(uint64_t now_ns);
+
+/* lifecycle.c */
+bool hs_process_init(void);
+void hs_thread_started(struct hs_tls *tls);
+/* In a child that was made without fork handlers (raw clone): mends what they would have mended. */
+void hs_process_cloned(void);
+
+HS_INLINE bool hs_was_cloned(void)
+{
+	return hs_process.alive != NULL && hs_unlikely(hs_load_relaxed(hs_process.alive) == 0);
+}
+
+#endif /* HS_SHIM_PROCESS_H */

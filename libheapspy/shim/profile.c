@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an allocation to a sample and back: the glue between the heap and prof/.
+ *
+ *	countdown < 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
+ *	free into a marked span -> live table says whether it was a sample -> site row
+ */
+#include <pthread.h>
+
+#include "os/sys.h"
+#include "shim/process.h"
+
+/* A wait is recorded with its stack in proportion to its length: one stack for each so many ns waited. */
+#define WAIT_NS_PER_STACK UINT64_C(100000)
+
+void hs_profile_init(void)
+{
+	struct hs_process *ps = &hs_process;
+
+	if (ps->options.sample == 0)
+		return;
+	if (!hs_sitetab_init(&ps->sites, &ps->heap.rows, &ps->heap.meta, NULL))
+		return;
+	hs_livetab_init(&ps->live, &ps->heap.rows, &ps->heap.meta, NULL);
+	hs_waittab_init(&ps->waits, &ps->heap.rows, &ps->heap.meta, NULL);
+	hs_sampler_set_interval(&ps->sampler, (uint64_t)ps->options.sample);
+	ps->heap.rows.header->sample_interval_bytes = (uint64_t)ps->options.sample;
+	hs_store_relaxed(&ps->profiling, 1);
+}
+
+/* The next gap; without a sampler, the next tick. */
+void hs_profile_arm(struct hs_tls *tls)
+{
+	uint64_t interval = hs_load_relaxed(&hs_process.profiling) ? hs_sampler_interval(&hs_process.sampler) : 0;
+	int64_t gap = HS_TICK_BYTES;
+
+	if (interval != 0)
+		gap = hs_sampler_draw(&tls->sampler, interval);
+	else
+		tls->sampler.interval_bytes = 0;
+	/* what is owed since the last publication must not get lost with the old countdown */
+	tls->mark += gap - tls->countdown;
+	tls->countdown = gap;
+}
+
+/* Asked once, outside of all locks: pthread_getattr_np allocates, which is why nothing on a slow path may. */
+static void learn_bounds(struct hs_tls *tls)
+{
+	pthread_attr_t attr;
+	void *low;
+	size_t bytes;
+
+	tls->bounds_known = true;
+	if (pthread_getattr_np(pthread_self(), &attr) != 0)
+		return;
+	if (pthread_attr_getstack(&attr, &low, &bytes) == 0) {
+		tls->bounds.low = (uintptr_t)low;
+		tls->bounds.high = (uintptr_t)low + bytes;
+		if (tls->own != NULL) {
+			tls->own->row->stack_low = tls->bounds.low;
+			tls->own->row->stack_high = tls->bounds.high;
+		}
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static uint32_t site_here(struct hs_tls *tls, uint64_t now_ns)
+{
+	uint64_t pcs[HS_SITE_FRAMES_MAX];
+	bool truncated;
+	size_t n;
+	struct heapspy_totals *totals = hs_process.heap.rows.totals;
+
+	n = hs_unwind_capture(&tls->bounds, &tls->walking, pcs, HS_SITE_FRAMES_MAX, &truncated);
+	hs_add_relaxed(&totals->n_stack_walks, 1);
+	return hs_sitetab_intern(&hs_process.sites, pcs, n, truncated, now_ns);
+}
+
+static void record(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
+{
+	struct hs_process *ps = &hs_process;
+	uint64_t now = hs_now_ns();
+	struct hs_live stale, live = {
+		.size_bytes = bytes,
+		.usable_bytes = hs_heap_usable(s, p),
+		.interval_bytes = tls->sampler.interval_bytes,
+		.birth_ns = now,
+		.site = site_here(tls, now),
+		.thread = tls->own != NULL ? tls->own->id : 0,
+	};
+	struct hs_live_place place = {.span = s->id, .tid = tls->own != NULL ? tls->own->row->tid : 0};
+	uint32_t row;
+
+	/* counted whether or not the live table has room: cumulative figures stay unbiased */
+	hs_sitetab_count_alloc(&ps->sites, live.site, bytes, live.interval_bytes, now);
+	if (hs_livetab_insert(&ps->live, (uintptr_t)p, &live, &place, &row, &stale)) {
+		if (stale.birth_ns != 0)
+			hs_sitetab_count_free(&ps->sites, stale.site, stale.size_bytes, stale.interval_bytes,
+					      stale.birth_ns, now, false);
+		hs_tcache_mark_sampled(tls->own, s);
+	}
+	if (tls->own != NULL)
+		tls->own->row->n_samples++;
+	hs_add_relaxed(&ps->heap.rows.totals->stack_walk_ns, hs_now_ns() - now);
+}
+
+void hs_profile_alloc(struct hs_tls *tls, void *p, size_t bytes)
+{
+	struct hs_span *s = hs_pagemap_get(p);
+
+	if (tls->walking || tls->depth != 0) {
+		hs_profile_arm(tls); /* a handler inside the sampler: this one is lost */
+		hs_add_relaxed(&hs_process.heap.rows.header->lost_samples, 1);
+		return;
+	}
+	if (s != NULL && hs_load_relaxed(&hs_process.profiling) && tls->sampler.interval_bytes != 0) {
+		if (!tls->bounds_known && tls->state == HS_ATTACHED)
+			learn_bounds(tls);
+		record(tls, s, p, bytes);
+	}
+	hs_profile_arm(tls);
+	hs_tick(tls);
+}
+
+void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_live live;
+	uint32_t mine = tls->own != NULL ? tls->own->id : 0;
+
+	if (!hs_load_relaxed(&ps->profiling) || !hs_livetab_remove(&ps->live, (uintptr_t)p, &live))
+		return;
+	hs_sub_relaxed(&s->xn_samples, 1);
+	hs_poke(&s->row->n_samples, hs_load_relaxed(&s->xn_samples));
+	hs_sitetab_count_free(&ps->sites, live.site, live.size_bytes, live.interval_bytes, live.birth_ns, hs_now_ns(),
+			      live.thread != mine);
+}
+
+void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited)
+{
+	struct hs_process *ps = &hs_process;
+	const struct heapspy_lock *first = ps->heap.rows.locks;
+	uint64_t draw = (uint64_t)hs_prng_next(&tls->sampler.prng) * WAIT_NS_PER_STACK >> 32;
+	uint64_t stands_for = 1, ns = waited->longest_ns, now;
+
+	if (!hs_load_relaxed(&ps->profiling) || tls->walking || waited->longest < first)
+		return;
+	/* short waits are recorded with probability ns / WAIT_NS_PER_STACK, and then stand for that much */
+	if (ns < WAIT_NS_PER_STACK) {
+		if (draw >= ns)
+			return;
+		stands_for = WAIT_NS_PER_STACK / ns;
+	}
+	if (!tls->bounds_known && tls->state == HS_ATTACHED)
+		learn_bounds(tls);
+	now = hs_now_ns();
+	hs_waittab_add(&ps->waits, (uint32_t)(waited->longest - first), site_here(tls, now), stands_for,
+		     ns * stands_for, ns);
+}

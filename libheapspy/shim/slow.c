@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Slow paths.  Each one is   enter -> work of the core -> leave -> work that may call libc.
+ *
+ * Between enter and leave the thread's cache is hidden, so a signal handler's malloc comes here too, sees
+ * depth != 0 and keeps away from the half-done work: it allocates from the emergency store, and what it frees
+ * is deferred.  Samples, waits and ticks are handled after leave, with the core whole and no lock held.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/sys.h"
+#include "os/vm.h"
+#include "shim/family.h"
+#include "shim/process.h"
+
+/* Slow paths between two looks at the clock; a slow path is a span or a large object. */
+#define SLOW_PER_TICK 16u
+
+/* The cache to work with; NULL when this call interrupts a slow path or there is no memory. */
+static struct hs_tcache *enter(struct hs_tls *tls)
+{
+	struct hs_tcache *t;
+
+	if (tls->depth != 0)
+		return NULL;
+	if (hs_unlikely(hs_load_relaxed(&hs_process.xready) != 1) && !hs_process_init())
+		return NULL;
+	if (hs_was_cloned())
+		hs_process_cloned();
+	if (hs_unlikely(tls->state == HS_FRESH) && hs_process.options.tcache)
+		hs_thread_started(tls);
+	tls->depth = 1;
+	tls->cache = &hs_tcache_none;
+	hs_compiler_fence();
+	if (hs_likely(tls->own != NULL))
+		return tls->own;
+	t = hs_heap_borrow(&hs_process.heap, hs_heap_default_arena(&hs_process.heap));
+	if (t == NULL)
+		tls->depth = 0;
+	return t;
+}
+
+static void leave(struct hs_tls *tls, struct hs_tcache *t, struct hs_waited *ret_waited)
+{
+	*ret_waited = t->waits;
+	if (hs_unlikely(t->waits.ns != 0)) {
+		t->row->lock_wait_ns += t->waits.ns;
+		t->waits = (struct hs_waited){0};
+	}
+	t->row->n_slow++;
+	hs_publish_allocated(tls, t);
+	if (t != tls->own)
+		hs_heap_unborrow(t->arena);
+	hs_compiler_fence();
+	if (tls->own != NULL)
+		tls->cache = tls->own;
+	tls->depth = 0;
+	if (hs_unlikely(tls->deferred != NULL))
+		hs_free_deferred(tls);
+}
+
+void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t)
+{
+	hs_bump(&t->row->allocated_bytes, (uint64_t)(tls->mark - tls->countdown));
+	tls->mark = tls->countdown;
+}
+
+static void after(struct hs_tls *tls, const struct hs_waited *waited)
+{
+	if (hs_unlikely(waited->longest != NULL))
+		hs_profile_wait(tls, waited);
+	if (hs_unlikely(++tls->n_slow % SLOW_PER_TICK == 0))
+		hs_tick(tls);
+}
+
+static void *refuse(size_t bytes)
+{
+	(void)bytes;
+	errno = ENOMEM;
+	return NULL;
+}
+
+void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
+{
+	struct hs_tls *tls = &hs_tls;
+	struct hs_waited waited;
+	struct hs_tcache *t;
+	void *p;
+
+	if (bytes > PTRDIFF_MAX || align > PTRDIFF_MAX)
+		return refuse(bytes);
+	if (bytes > HS_SMALL_MAX)
+		tls->countdown -= (int64_t)bytes;
+	t = enter(tls);
+	if (t == NULL) {
+		p = hs_emergency_alloc(bytes, align);
+		return p != NULL ? p : refuse(bytes);
+	}
+	if (hs_unlikely(tls->n_slow % 64 == 63))
+		hs_tcache_tick(t);
+	p = hs_heap_alloc(t, bytes, align, zero);
+	if (hs_unlikely(p == NULL)) {
+		/* free pages of other arenas or sizes may be what is missing */
+		hs_heap_decay(&hs_process.heap, 0, true, &t->waits);
+		p = hs_heap_alloc(t, bytes, align, zero);
+	}
+	leave(tls, t, &waited);
+	if (p == NULL)
+		return refuse(bytes);
+	if (tls->countdown < 0)
+		hs_profile_alloc(tls, p, bytes);
+	after(tls, &waited);
+	return p;
+}
+
+/* ---- free ---- */
+
+/* glibc's own malloc may have made it, through a library opened with RTLD_DEEPBIND.  Our pages never come from
+   brk, glibc's main heap does; its other heaps are not told from garbage. */
+static bool is_glibc_block(const void *p)
+{
+	uintptr_t a = (uintptr_t)p;
+
+	return hs_process.brk_start != 0 && a >= hs_process.brk_start && a < (uintptr_t)hs_syscall1(SYS_brk, 0) &&
+	       a % HS_SLOT_ALIGN == 0;
+}
+
+extern void __libc_free(void *p) __attribute__((weak));
+
+static void free_foreign(void *p)
+{
+	if (hs_emergency_owns(p))
+		return;
+	if (is_glibc_block(p) && __libc_free != NULL) {
+		__libc_free(p);
+		return;
+	}
+	hs_on_corruption(HS_BAD_POINTER, p, NULL);
+}
+
+static void defer(struct hs_tls *tls, void *p)
+{
+	*(void **)p = tls->deferred;
+	tls->deferred = p;
+}
+
+void hs_free_deferred(struct hs_tls *tls)
+{
+	while (tls->deferred != NULL) {
+		void *p = tls->deferred;
+
+		tls->deferred = *(void **)p;
+		hs_free_slow(p, hs_pagemap_get(p));
+	}
+}
+
+/* A thread without a cache of its own frees with the one that the span's arena shares. */
+static struct hs_tcache *enter_for(struct hs_tls *tls, struct hs_span *s)
+{
+	struct hs_tcache *t;
+
+	if (hs_likely(tls->own != NULL) || tls->depth != 0 || hs_load_relaxed(&hs_process.xready) != 1)
+		return enter(tls);
+	if (hs_was_cloned())
+		hs_process_cloned();
+	tls->depth = 1;
+	t = hs_heap_borrow(&hs_process.heap, s->arena);
+	if (t == NULL)
+		tls->depth = 0;
+	return t;
+}
+
+void hs_free_slow(void *p, struct hs_span *s)
+{
+	struct hs_tls *tls = &hs_tls;
+	struct hs_waited waited;
+	struct hs_tcache *t;
+
+	if (p == NULL)
+		return;
+	if (hs_unlikely(s == NULL)) {
+		free_foreign(p);
+		return;
+	}
+	if (tls->depth == 0 && hs_load_relaxed(&s->xn_samples) != 0)
+		hs_profile_free(tls, s, p);
+	t = enter_for(tls, s);
+	if (t == NULL) {
+		if (tls->depth != 0)
+			defer(tls, p);
+		return;
+	}
+	hs_heap_free(t, s, p);
+	leave(tls, t, &waited);
+	after(tls, &waited);
+}
+
+/* ---- the rest ---- */
+
+size_t hs_usable(const void *p)
+{
+	struct hs_span *s = hs_pagemap_get(p);
+
+	if (s != NULL)
+		return hs_heap_usable(s, p);
+	return hs_emergency_owns(p) ? hs_emergency_usable(p) : 0;
+}
+
+/* In place or by moving pages; NULL when it has to be copied. */
+static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes)
+{
+	struct hs_waited waited;
+	struct hs_tcache *t;
+	bool sampled = hs_load_relaxed(&s->xn_samples) != 0;
+	void *q;
+
+	if (s->state == HS_SPAN_SMALL || (t = enter_for(tls, s)) == NULL)
+		return NULL;
+	q = hs_heap_resize(t, s, p, bytes);
+	leave(tls, t, &waited);
+	if (q == NULL)
+		return NULL;
+	/* for the sampler it is a free and a malloc: the object has another size from now on */
+	if (sampled)
+		hs_profile_free(tls, s, p);
+	tls->countdown -= (int64_t)bytes;
+	if (tls->countdown < 0)
+		hs_profile_alloc(tls, q, bytes);
+	after(tls, &waited);
+	return q;
+}
+
+void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes)
+{
+	size_t old;
+	void *q;
+
+	if (bytes > PTRDIFF_MAX)
+		return refuse(bytes);
+	if (s != NULL) {
+		old = hs_heap_usable(s, p);
+		if (old == 0) {
+			hs_on_corruption(s->state < HS_SPAN_SMALL && p == s->base ? HS_DOUBLE_FREE : HS_BAD_POINTER,
+					 p, s);
+			return refuse(bytes);
+		}
+		q = resize(&hs_tls, p, s, bytes);
+		if (q != NULL)
+			return q;
+	} else if (hs_emergency_owns(p)) {
+		old = hs_emergency_usable(p);
+	} else if (is_glibc_block(p)) {
+		old = ((const size_t *)p)[-1] & ~(size_t)7; /* chunk size, its header included */
+		old = old > 8 ? old - 8 : 0;
+	} else {
+		hs_on_corruption(HS_BAD_POINTER, p, NULL);
+		return refuse(bytes);
+	}
+	q = malloc(bytes);
+	if (q == NULL)
+		return NULL;
+	memcpy(q, p, hs_min(old, bytes));
+	free(p);
+	return q;
+}
+
+uint64_t hs_trim_now(bool purge)
+{
+	struct hs_tls *tls = &hs_tls;
+	struct hs_waited waited;
+	struct hs_tcache *t = enter(tls);
+	uint64_t bytes = 0;
+
+	if (t == NULL)
+		return 0;
+	hs_tcache_drain(t);
+	if (purge)
+		bytes = hs_heap_decay(&hs_process.heap, 0, true, &t->waits);
+	leave(tls, t, &waited);
+	return bytes;
+}
+
+size_t hs_kernel_page_bytes(void)
+{
+	return hs_vm_page_bytes();
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What has to be done now and then: history, decay, commands, the list of modules, the segment itself.
+ *
+ * Slow paths bring a tick every so many spans or samples; in a multi-threaded program a helper thread
+ * brings one each second, so that an idle service still gives its memory back and answers the viewer.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "os/sys.h"
+#include "os/vm.h"
+#include "shim/process.h"
+#include "stat/events.h"
+
+#define TICK_NS UINT64_C(100000000)
+#define HISTORY_NS UINT64_C(1000000000)
+#define HELPER_STACK_BYTES ((size_t)128 << 10)
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define CLOSE_RANGE_UNSHARE_FLAG 2u
+
+static uint64_t do_purge(void *ctx)
+{
+	struct hs_waited waited = {0};
+
+	(void)ctx;
+	return hs_heap_decay(&hs_process.heap, 0, true, &waited);
+}
+
+static bool do_set_interval(void *ctx, uint64_t mean_bytes)
+{
+	(void)ctx;
+	if (!hs_load_relaxed(&hs_process.profiling))
+		return false;
+	hs_sampler_set_interval(&hs_process.sampler, mean_bytes);
+	hs_process.heap.rows.header->sample_interval_bytes = mean_bytes;
+	return true;
+}
+
+static const struct hs_mailbox_ops mailbox_ops = {.purge = do_purge, .set_interval = do_set_interval};
+
+static void remember(uint64_t now_ns)
+{
+	struct hs_process *ps = &hs_process;
+	struct heapspy_history point;
+
+	if (ps->history.last_ns != 0 && now_ns - ps->history.last_ns < HISTORY_NS)
+		return;
+	hs_heap_totals(&ps->heap, &point);
+	point.ns = now_ns;
+	point.realtime_ns = hs_now_realtime_ns();
+	point.n_samples = ps->profiling ? hs_livetab_count(&ps->live) : 0;
+	/* a descriptor for a moment is seen by nobody in a single thread, nor in the helper's own table */
+	if (ps->own_files || hs_load_relaxed(&ps->heap.xn_threads) <= 1)
+		point.rss_bytes = hs_history_read_rss();
+	hs_history_tick(&ps->history, &ps->heap.rows, &point);
+	ps->heap.rows.totals->n_mmaps = hs_load_relaxed(&hs_vm_n_calls);
+}
+
+static bool single_threaded(void)
+{
+	return hs_load_relaxed(&hs_process.heap.xn_threads) <= 1 && hs_load_relaxed(&hs_process.xhelper) == 0;
+}
+
+/* The work of one tick, by whoever holds tick_lock. */
+static void tick_locked(uint64_t now_ns)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_waited waited = {0};
+
+	hs_promote_if_wanted(now_ns);
+	remember(now_ns);
+	hs_heap_decay(&ps->heap, now_ns, false, &waited);
+	hs_mailbox_serve(&ps->mailbox, &ps->heap.rows, &mailbox_ops, NULL);
+}
+
+static void run_tick(void)
+{
+	struct hs_process *ps = &hs_process;
+	uint64_t now = hs_now_ns();
+
+	if (now - hs_load_relaxed(&ps->xlast_tick_ns) < TICK_NS || !hs_lock_lock_try(&ps->tick_lock))
+		return;
+	hs_store_relaxed(&ps->xlast_tick_ns, now);
+	tick_locked(now);
+	hs_lock_unlock(&ps->tick_lock);
+}
+
+/* ---- the helper thread ---- */
+
+static void *helper_main(void *arg)
+{
+	struct hs_process *ps = &hs_process;
+	struct timespec second = {.tv_sec = 1};
+
+	(void)arg;
+	hs_tls.state = HS_GONE; /* it borrows, should libc ever allocate here */
+	(void)hs_syscall2(SYS_prctl, PR_SET_NAME, "heapspy");
+	/* a table of its own, empty: nothing that it opens is seen by the program, nothing of the program stays open */
+	ps->own_files = hs_syscall3(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE_FLAG) == 0;
+	ps->heap.rows.header->helper_tid = hs_gettid();
+	hs_events_add(&ps->heap.rows, HEAPSPY_EV_HELPER, hs_gettid(), 0, 0);
+	for (;;) {
+		(void)hs_syscall4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &second, NULL);
+		run_tick();
+		if (ps->own_files)
+			hs_modules_refresh(&ps->modules);
+	}
+	return NULL;
+}
+
+static void start_helper(void)
+{
+	struct hs_process *ps = &hs_process;
+	uint32_t none = 0;
+	sigset_t all, old;
+	pthread_attr_t attr;
+	pthread_t thread;
+	int saved = errno;
+	bool made;
+
+	if (!hs_cas_relaxed(&ps->xhelper, &none, 1))
+		return;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	pthread_attr_init(&attr);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	made = pthread_attr_setstacksize(&attr, HELPER_STACK_BYTES) == 0 &&
+	       pthread_create(&thread, &attr, helper_main, NULL) == 0;
+	pthread_attr_destroy(&attr);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	hs_store_relaxed(&ps->xhelper, made ? 2u : 3u);
+	errno = saved;
+}
+
+static bool wants_helper(void)
+{
+	struct hs_process *ps = &hs_process;
+
+	if (!ps->started || hs_load_relaxed(&ps->xhelper) != 0)
+		return false;
+	if (ps->options.helper == HS_HELPER_ON)
+		return true;
+	return ps->options.helper == HS_HELPER_AUTO && hs_load_relaxed(&ps->heap.xn_threads) > 1;
+}
+
+void hs_tick(struct hs_tls *tls)
+{
+	if (tls->ticking || tls->depth != 0 || !hs_process.started)
+		return;
+	tls->ticking = true;
+	if (tls->own != NULL)
+		tls->own->row->active_ns = hs_now_ns();
+	run_tick();
+	if (wants_helper())
+		start_helper();
+	else if (single_threaded())
+		hs_modules_refresh(&hs_process.modules);
+	tls->ticking = false;
+}
+
+/* ---- the segment ---- */
+
+void hs_promote(void)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_segment_conf conf = {
+		.dir = ps->options.dir,
+		.policy = "default",
+		.sample_interval_bytes = hs_sampler_interval(&ps->sampler),
+		.decay_ms = ps->options.decay_ms,
+		.page_bytes = HS_PAGE_BYTES,
+		.n_arenas = ps->heap.conf.n_arenas,
+		.thp = (uint32_t)ps->options.thp,
+		.helper = (uint32_t)ps->options.helper,
+		.control = ps->options.control != 0,
+	};
+
+	if (!ps->started || ps->heap.rows.shared || ps->segment.refused)
+		return;
+	hs_segment_promote(&ps->segment, &ps->heap.rows, &conf);
+}
+
+void hs_promote_if_wanted(uint64_t now_ns)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_tcache *mine = hs_tls.own;
+	uint64_t allocated = mine != NULL ? mine->row->allocated_bytes : UINT64_MAX;
+
+	if (!ps->started || !hs_segment_want(&ps->segment, &ps->heap.rows, allocated, now_ns))
+		return;
+	/* a new thread registers under threads_lock: none can begin to write rows while we copy them */
+	hs_lock_lock(&ps->heap.threads_lock);
+	if (hs_load_relaxed(&ps->heap.xn_threads) <= (mine != NULL ? 1u : 0u))
+		hs_promote();
+	hs_lock_unlock(&ps->heap.threads_lock);
+}
