@@ -16,8 +16,8 @@
 #include "views/screen.h"
 
 #define WSS_DEFAULT_S 5.0
-#define WSS_STEP_S 0.25	  /* how often the progress is drawn */
-#define YOUNG_TRIES 20	  /* a segment being made is whole within a second */
+#define WSS_STEP_S 0.25 /* how often the progress is drawn */
+#define YOUNG_TRIES 20	/* a segment being made is whole within a second */
 #define YOUNG_WAIT_NS 50000000L
 
 struct app {
@@ -232,11 +232,14 @@ static int loop(struct app *app)
 /* View and column are checked before the terminal is taken. */
 static int apply_options(struct app *app, const struct ht_app_options *opt, struct ht_err *reterr)
 {
+	/* a column alone means the table that is sorted most */
+	const char *view = opt->view ? opt->view : opt->sort ? "sites" : NULL;
+
 	if (opt->interval_s > 0)
 		app->screen.interval_s = opt->interval_s;
 	if (!app->source)
 		return 0;
-	if (opt->view && !ht_screen_show(&app->screen, opt->view)) {
+	if (view && !ht_screen_show(&app->screen, view)) {
 		ht_err_set(reterr, -ENOENT, HT_EXIT_USAGE, "there is no view of that name");
 		ht_err_hint(reterr, "overview, findings, sites, classes, arenas, locks, threads");
 		return -ENOENT;

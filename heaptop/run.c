@@ -168,8 +168,10 @@ static int open_when_there(struct ht_source **ret, const struct child *c, struct
 
 	do {
 		r = ht_source_open_pid(ret, c->pid, reterr);
-		if (r == 0)
+		if (r == 0) {
+			memset(reterr, 0, sizeof(*reterr)); /* it was only not there yet */
 			return 0;
+		}
 	} while (!has_ended(c, 20));
 	return r;
 }

@@ -19,9 +19,15 @@
 
 struct ht_case {
 	const struct ht_model *model;
-	struct ht_sym *sym;   /* may be NULL */
-	uint64_t rss_bytes;   /* never HT_UNKNOWN: the sum of the heap's parts when the kernel's is missing */
-	uint64_t heap_bytes;  /* resident bytes of spans and dirty pages, measured or summed */
+	struct ht_sym *sym;  /* may be NULL */
+	uint64_t rss_bytes;  /* never HT_UNKNOWN: the sum of the heap's parts when the kernel's is missing */
+	uint64_t heap_bytes; /* resident bytes of spans and dirty pages, measured or summed */
+	/*
+	 * Free slots of partly used spans, and those of thread caches proper.  The model files all that lies in
+	 * a thread's spans as its cache; but a thread allocates from one span of each class, and what it holds
+	 * beyond that is pinned there like anywhere else: draining the cache would not give it back.
+	 */
+	uint64_t span_free_bytes, cache_bytes;
 	uint64_t gate_bytes;  /* max(32 MiB, 5 % of RSS) */
 	uint64_t floor_bytes; /* a quarter of the gate's 32 MiB */
 };

@@ -43,6 +43,14 @@ static void tell_sites(const struct ht_case *c, struct ht_finding *f)
 	}
 }
 
+/* Live bytes that are resident: free slots and free pages are cold by nature, and other findings' matter. */
+static double resident_live(const struct ht_model *m)
+{
+	double bytes = (double)m->ledger[HT_PART_LIVE].bytes + (double)m->ledger[HT_PART_ROUNDING].bytes;
+
+	return fmin(fmax(bytes, 0), (double)m->live_bytes);
+}
+
 bool ht_rule_cold_memory(const struct ht_case *c, struct ht_finding *ret)
 {
 	const struct ht_model *m = c->model;
@@ -52,10 +60,8 @@ bool ht_rule_cold_memory(const struct ht_case *c, struct ht_finding *ret)
 
 	if (m->wss_bytes == HT_UNKNOWN || m->wss_ns == HT_UNKNOWN || m->wss_ns == 0)
 		return false;
-	resident = heap_known ? (double)c->heap_bytes : (double)c->rss_bytes;
-	touched = heap_known ? (double)m->wss_heap_bytes : (double)m->wss_bytes;
-	/* free pages are cold by nature and another finding's matter */
-	resident -= fmin(resident, (double)m->dirty_bytes);
+	resident = heap_known ? resident_live(m) : (double)c->rss_bytes;
+	touched = fmin(heap_known ? (double)m->wss_heap_bytes : (double)m->wss_bytes, resident);
 	cold = resident - touched;
 	if (cold < (double)c->floor_bytes || cold < COLD_SHARE * resident)
 		return false;
@@ -66,19 +72,22 @@ bool ht_rule_cold_memory(const struct ht_case *c, struct ht_finding *ret)
 		ret->severity = HT_WARN;
 	if (cold < COLD_BAD * resident)
 		ret->severity = HT_INFO;
-	ht_say_text(ret, "COLD MEMORY: %s (%s of RSS) was not touched within %s; the working set is %s of %s resident",
+	ht_say_text(ret,
+		    "COLD MEMORY: %s (%s of RSS) was not touched within %s; the working set is %s of %s %sresident",
 		    ht_word_bytes(a, cold), ht_word_share(b, ret->share), ht_fmt_ns(t, (double)m->wss_ns),
-		    ht_word_bytes(d, touched), ht_word_bytes(e, resident));
+		    ht_word_bytes(d, touched), ht_word_bytes(e, resident), heap_known ? "live and " : "");
 	if (heap_known)
-		ht_say_evidence(ret, "heap: %s of %s resident referenced (%s), free pages left out",
-				ht_word_bytes(d, touched), ht_word_bytes(e, resident),
-				ht_word_share(b, touched / resident));
+		ht_say_evidence(ret, "heap: %s of %s resident referenced (%s), free slots and free pages included",
+				ht_word_bytes(d, (double)m->wss_heap_bytes), ht_word_bytes(e, (double)c->heap_bytes),
+				ht_word_share(b, fmin((double)m->wss_heap_bytes / (double)c->heap_bytes, 1)));
 	ht_say_evidence(ret, "whole process: %s of %s resident referenced (%s)", ht_word_bytes(a, (double)m->wss_bytes),
 			ht_word_bytes(d, (double)c->rss_bytes),
-			ht_word_share(b, (double)m->wss_bytes / fmax((double)c->rss_bytes, 1)));
+			ht_word_share(b, fmin((double)m->wss_bytes / fmax((double)c->rss_bytes, 1), 1)));
 	tell_sites(c, ret);
 	ht_say_disproof(ret, "a longer measurement touches it: the program may come back to it every few minutes");
-	ht_say_action(ret, "measure again over the period of your load: heaptop --wss 60; then evict or compress what "
-			   "nobody reads, or give the container less memory than RSS suggests");
+	ht_say_action(ret,
+		      "measure again over the period of your load: heaptop --wss 60 -p %d; then evict or compress "
+		      "what nobody reads, or give the container less memory than RSS suggests",
+		      (int)m->pid);
 	return true;
 }

@@ -16,7 +16,9 @@
 
 static double class_key(const void *row)
 {
-	return (double)((const struct ht_class *)row)->free_bytes;
+	const struct ht_class *c = row;
+
+	return (double)c->free_slots * c->size_bytes;
 }
 
 static double pin_key(const void *row)
@@ -39,12 +41,12 @@ static void tell_classes(const struct ht_model *m, struct ht_finding *f)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct ht_class *c = top[i];
-		double all = (double)c->live_bytes + (double)c->free_bytes;
+		double all = (double)c->live_bytes + class_key(c);
 
-		ht_say_evidence(
-			f, "class %u: %s free in %llu spans that are not full (of %llu); %s of its slots in use",
-			c->size_bytes, ht_word_bytes(a, (double)c->free_bytes), (unsigned long long)c->nonfull_spans,
-			(unsigned long long)c->spans, ht_word_share(b, (double)c->live_bytes / all));
+		ht_say_evidence(f,
+				"class %u: %s free in %llu spans that are not full (of %llu); %s of its slots in use",
+				c->size_bytes, ht_word_bytes(a, class_key(c)), (unsigned long long)c->nonfull_spans,
+				(unsigned long long)c->spans, ht_word_share(b, (double)c->live_bytes / all));
 	}
 }
 
@@ -96,8 +98,8 @@ static void advise(const struct ht_case *c, struct ht_finding *f)
 bool ht_rule_external_fragmentation(const struct ht_case *c, struct ht_finding *ret)
 {
 	const struct ht_model *m = c->model;
-	double free_bytes = (double)m->span_free_bytes, slots = (double)(m->live_bytes - m->huge_bytes) + free_bytes;
-	bool firm = m->span_free_bytes >= c->gate_bytes;
+	double free_bytes = (double)c->span_free_bytes, slots = (double)(m->live_bytes - m->huge_bytes) + free_bytes;
+	bool firm = c->span_free_bytes >= c->gate_bytes;
 	char a[HT_WORD_ROOM], b[HT_WORD_ROOM], d[HT_WORD_ROOM], e[HT_WORD_ROOM], name[HT_NAME_ROOM];
 	const struct ht_site *pin = main_pin(m);
 	const struct ht_ledger_part *part = &m->ledger[HT_PART_SPAN_FREE];
@@ -105,12 +107,12 @@ bool ht_rule_external_fragmentation(const struct ht_case *c, struct ht_finding *
 
 	if (m->huge_bytes > m->live_bytes)
 		slots = (double)m->live_bytes + free_bytes;
-	if (m->span_free_bytes < c->floor_bytes || free_bytes < (firm ? SHARE_FIRM : SHARE_SMALL) * slots)
+	if (c->span_free_bytes < c->floor_bytes || free_bytes < (firm ? SHARE_FIRM : SHARE_SMALL) * slots)
 		return false;
-	ret->bytes = m->span_free_bytes;
+	ret->bytes = c->span_free_bytes;
 	ret->share = ht_case_share(c, free_bytes);
 	/* half of today's bytes: the figure moves a little from tick to tick */
-	ht_case_grade(c, ret, ht_trend_held_s(m->history, m->n_history, ht_value_span_free, free_bytes / 2));
+	ht_case_grade(c, ret, ht_trend_held_s(m->history, m->n_history, ht_value_free_slots, free_bytes / 2));
 	/* a heap that is being filled will use them */
 	if (ht_trend_of(m->history, m->n_history, 60, ht_value_live, &live) && live.late_slope * 60 > free_bytes)
 		ht_finding_weaken(ret);
@@ -121,6 +123,9 @@ bool ht_rule_external_fragmentation(const struct ht_case *c, struct ht_finding *
 	tell_classes(m, ret);
 	tell_fill(m, ret);
 	tell_pins(c, ret);
+	if (c->span_free_bytes > m->span_free_bytes)
+		ht_say_evidence(ret, "%s of it in spans that threads still own (thread_cache in the ledger)",
+				ht_word_bytes(a, (double)(c->span_free_bytes - m->span_free_bytes)));
 	if (part->untouched_bytes > 0)
 		ht_say_evidence(ret, "%s of it is not resident", ht_word_bytes(a, (double)part->untouched_bytes));
 	advise(c, ret);

@@ -38,7 +38,7 @@ static void tell_threads(const struct ht_model *m, struct ht_finding *f)
 bool ht_rule_thread_cache(const struct ht_case *c, struct ht_finding *ret)
 {
 	const struct ht_model *m = c->model;
-	double cached = (double)m->thread_cache_bytes, idle = 0;
+	double cached = (double)c->cache_bytes, idle = 0;
 	size_t n_idle = 0;
 	bool large, asleep;
 	char a[HT_WORD_ROOM], b[HT_WORD_ROOM], d[HT_WORD_ROOM], e[HT_WORD_ROOM];
@@ -48,16 +48,18 @@ bool ht_rule_thread_cache(const struct ht_case *c, struct ht_finding *ret)
 			idle += (double)m->threads[i].cached_bytes;
 			n_idle++;
 		}
-	large = m->thread_cache_bytes >= c->gate_bytes && cached > SHARE * (double)c->heap_bytes;
-	asleep = m->thread_cache_bytes >= c->floor_bytes && idle > IDLE_SHARE * cached &&
+	idle = fmin(idle, cached); /* what is pinned in their spans is another finding's */
+	large = c->cache_bytes >= c->gate_bytes && cached > SHARE * (double)c->heap_bytes;
+	asleep = c->cache_bytes >= c->floor_bytes && idle > IDLE_SHARE * cached &&
 		 cached > SHARE * (double)c->heap_bytes;
 	if (!large && !asleep)
 		return false;
-	ret->bytes = m->thread_cache_bytes;
+	ret->bytes = c->cache_bytes;
 	ret->share = ht_case_share(c, cached);
-	ht_case_grade(
-		c, ret,
-		fmax(ht_trend_held_s(m->history, m->n_history, ht_value_thread_cache, cached / 2), asleep ? 60 : 0));
+	ht_case_grade(c, ret,
+		      fmax(ht_trend_held_s(m->history, m->n_history, ht_value_thread_cache,
+					   (double)m->thread_cache_bytes / 2),
+			   asleep ? 60 : 0));
 	ht_say_text(ret, "THREAD CACHES hold %s (%s of RSS), %s on %zu threads idle > 60 s%s", ht_word_bytes(a, cached),
 		    ht_word_share(b, ret->share), ht_word_bytes(d, idle), n_idle,
 		    ht_word_slope(e, m->ledger[HT_PART_THREAD_CACHE].slope, cached));

@@ -15,9 +15,9 @@ double ht_value_live(const struct ht_point *point)
 	return (double)point->live_bytes;
 }
 
-double ht_value_span_free(const struct ht_point *point)
+double ht_value_free_slots(const struct ht_point *point)
 {
-	return (double)point->span_free_bytes;
+	return (double)point->span_free_bytes + (double)point->thread_cache_bytes;
 }
 
 double ht_value_thread_cache(const struct ht_point *point)

@@ -16,7 +16,9 @@
 struct ht_point;
 
 typedef double ht_value_fn(const struct ht_point *point);
-ht_value_fn ht_value_live, ht_value_span_free, ht_value_thread_cache, ht_value_dirty;
+ht_value_fn ht_value_live, ht_value_thread_cache, ht_value_dirty;
+/* Free slots of all spans, whoever owns them. */
+ht_value_fn ht_value_free_slots;
 /* RSS without what the heap holds: everything that did not come from malloc. */
 ht_value_fn ht_value_outside;
 

@@ -150,37 +150,44 @@ __attribute__((format(printf, 1, 0))) static char *format_text(const char *forma
 	return vasprintf(&text, format, args) < 0 ? ht_xstrdup("") : text;
 }
 
-#define FORMAT_INTO(target)                                                                                            \
-	do {                                                                                                           \
-		va_list args;                                                                                          \
-                                                                                                                       \
-		free(target);                                                                                          \
-		va_start(args, format);                                                                                \
-		(target) = format_text(format, args);                                                                  \
-		va_end(args);                                                                                          \
-	} while (0)
-
 void ht_say_text(struct ht_finding *f, const char *format, ...)
 {
-	FORMAT_INTO(f->text);
+	va_list args;
+
+	free(f->text);
+	va_start(args, format);
+	f->text = format_text(format, args);
+	va_end(args);
 }
 
 void ht_say_evidence(struct ht_finding *f, const char *format, ...)
 {
+	va_list args;
+
 	f->evidence = ht_xrealloc(f->evidence, f->n_evidence + 1, sizeof(*f->evidence));
-	f->evidence[f->n_evidence] = NULL;
-	FORMAT_INTO(f->evidence[f->n_evidence]);
-	f->n_evidence++;
+	va_start(args, format);
+	f->evidence[f->n_evidence++] = format_text(format, args);
+	va_end(args);
 }
 
 void ht_say_disproof(struct ht_finding *f, const char *format, ...)
 {
-	FORMAT_INTO(f->disproof);
+	va_list args;
+
+	free(f->disproof);
+	va_start(args, format);
+	f->disproof = format_text(format, args);
+	va_end(args);
 }
 
 void ht_say_action(struct ht_finding *f, const char *format, ...)
 {
-	FORMAT_INTO(f->action);
+	va_list args;
+
+	free(f->action);
+	va_start(args, format);
+	f->action = format_text(format, args);
+	va_end(args);
 }
 
 void ht_say_site(struct ht_finding *f, uint32_t site)

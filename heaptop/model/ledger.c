@@ -41,9 +41,12 @@ const char *ht_part_name(enum ht_part part)
 	return names[part];
 }
 
+/* More than any machine has: a forged counter must not overflow the sum of the parts. */
+#define PART_MOST (UINT64_C(1) << 58)
+
 static void set(struct ht_model *m, enum ht_part part, uint64_t bytes)
 {
-	m->ledger[part].bytes = bytes == HT_UNKNOWN ? 0 : (int64_t)bytes;
+	m->ledger[part].bytes = bytes == HT_UNKNOWN ? 0 : (int64_t)(bytes < PART_MOST ? bytes : PART_MOST);
 	m->ledger[part].known = bytes != HT_UNKNOWN;
 }
 
@@ -154,6 +157,8 @@ void ht_build_ledger(struct ht_model *m, const struct ht_build *in)
 	for (int i = 0; i < HT_PART_UNEXPLAINED; i++)
 		sum += m->ledger[i].bytes;
 	if (rss != HT_UNKNOWN) {
+		if (rss > PART_MOST)
+			rss = m->rss_bytes = PART_MOST;
 		m->ledger[HT_PART_UNEXPLAINED].bytes = (int64_t)rss - sum;
 		m->ledger[HT_PART_UNEXPLAINED].known = true;
 	}

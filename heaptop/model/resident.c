@@ -194,7 +194,7 @@ static void judge_span(struct ht_resident *r, const struct heapspy_span *s, cons
 	/* a free slot that nobody touched since the span was made is likelier than an unused live one */
 	uint64_t missing = live + idle - resident, of_free = less(missing, idle);
 
-	if (s->owner)
+	if (f->cached)
 		r->cache_untouched += of_free;
 	else
 		r->free_untouched += of_free;

@@ -47,13 +47,16 @@ static double pin_of(const struct ht_snap *snap, const struct ht_span_fact *fact
 	const struct heapspy_span *s = &snap->spans[x->span];
 	const struct ht_span_fact *f = &facts[x->span];
 
-	if (s->state != HEAPSPY_SPAN_SMALL || s->owner || !f->live || f->live >= s->n_slots)
+	if (s->state != HEAPSPY_SPAN_SMALL || f->cached || !f->live || f->live >= s->n_slots)
 		return 0;
 	if (x->address < s->base || x->address - s->base >= s->bytes) /* the sample's row is older than the span */
 		return 0;
 	uint64_t idle = f->free > f->pending ? f->free - f->pending : 0;
 	return (double)idle * (double)s->slot_bytes / f->live;
 }
+
+/* Deeper than any stack that the library records; keeps a forged row from filling a report. */
+#define FRAMES_MOST 1024
 
 static void init_sites(struct ht_model *m, const struct ht_snap *snap)
 {
@@ -65,7 +68,7 @@ static void init_sites(struct ht_model *m, const struct ht_snap *snap)
 
 		x->id = (uint32_t)i;
 		if (s->frame <= snap->n_frames && s->n_frames <= snap->n_frames - s->frame) {
-			x->n_frames = s->n_frames;
+			x->n_frames = s->n_frames < FRAMES_MOST ? s->n_frames : FRAMES_MOST;
 			x->frames = snap->frames + s->frame;
 		} else {
 			m->n_bad_rows++;

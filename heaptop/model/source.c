@@ -2,6 +2,7 @@
 #include "model/source.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,7 +248,7 @@ static void install(struct ht_source *s, struct ht_snap *snap, struct ht_model *
 	feed_symbolizer(s);
 }
 
-static enum ht_state state_of(const struct ht_source *s, const struct ht_snap *snap, bool alive)
+static enum ht_state state_of(const struct ht_source *s, const struct heapspy_header *header, bool alive)
 {
 	struct stat st;
 
@@ -255,7 +256,21 @@ static enum ht_state state_of(const struct ht_source *s, const struct ht_snap *s
 		return HT_LIVE;
 	/* who removed the file left by exit(), whatever the header still says */
 	bool removed = s->pid && fstat(s->fd, &st) == 0 && st.st_nlink == 0;
-	return snap->header.state == HEAPSPY_STATE_EXITED || removed ? HT_EXITED : HT_DEAD;
+	return header->state == HEAPSPY_STATE_EXITED || removed ? HT_EXITED : HT_DEAD;
+}
+
+/* The target has gone since the frame before. */
+static void settle(struct ht_source *s)
+{
+	struct heapspy_header now;
+	struct ht_err why;
+
+	/* exit() marks the segment, or removes it */
+	if (ht_snap_header(&now, s->fd, s->what, &why) < 0)
+		now = s->snap.header;
+	s->model.state = state_of(s, &now, /* alive */ false);
+	s->model.alloc_rate = s->model.live_rate = NAN;
+	s->settled = true;
 }
 
 int ht_source_refresh(struct ht_source *s, const struct ht_model **ret, struct ht_err *reterr)
@@ -271,6 +286,12 @@ int ht_source_refresh(struct ht_source *s, const struct ht_model **ret, struct h
 		return 0;
 	}
 	alive = is_alive(s);
+	if (!alive && s->has_model) {
+		/* what was seen last is whole; the segment alone no longer says what the kernel knew */
+		settle(s);
+		*ret = &s->model;
+		return 0;
+	}
 	if (alive)
 		follow_exec(s);
 	r = ht_snap_take(&snap, s->fd, s->what, reterr);
@@ -287,7 +308,7 @@ int ht_source_refresh(struct ht_source *s, const struct ht_model **ret, struct h
 		.before = s->has_model ? &s->model : NULL,
 		.seen = s->seen,
 		.n_seen = s->n_seen,
-		.state = state_of(s, &snap, alive),
+		.state = state_of(s, &snap.header, alive),
 		.pid = s->pid ? s->pid : (pid_t)snap.header.pid,
 	};
 	ht_model_build(&model, &in);

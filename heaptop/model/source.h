@@ -27,8 +27,8 @@ int ht_source_open_pid(struct ht_source **ret, pid_t pid, struct ht_err *reterr)
 int ht_source_open_file(struct ht_source **ret, const char *path, struct ht_err *reterr);
 
 /*
- * A new snapshot and its model.  When the target has gone since, the last state is kept, read once more from
- * the still open file, and the model's state says exited or dead.  A negative errno (damaged segment) leaves
+ * A new snapshot and its model.  When the target has gone since the refresh before, that model is kept and its
+ * state says exited or dead.  A negative errno (damaged segment) leaves
  * the model before in place.
  */
 int ht_source_refresh(struct ht_source *source, const struct ht_model **ret, struct ht_err *reterr);

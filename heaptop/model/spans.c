@@ -16,6 +16,7 @@
 #include "model/build.h"
 #include "util/mem.h"
 
+/* Of the address space of any machine: also for all spans together, so that no sum can overflow. */
 #define ADDRESS_MOST (UINT64_C(1) << 57)
 
 static bool sane(const struct heapspy_span *s)
@@ -31,6 +32,7 @@ struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
 {
 	struct ht_span_fact *facts = ht_xcalloc(snap->n_spans, sizeof(*facts));
 	uint32_t *ring = ht_xcalloc(snap->n_spans, sizeof(*ring));
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < snap->n_threads; i++)
 		for (unsigned k = 0; k < HEAPSPY_RING; k++) {
@@ -44,9 +46,10 @@ struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
 		const struct heapspy_span *s = &snap->spans[i];
 		struct ht_span_fact *f = &facts[i];
 
-		f->ok = sane(s);
+		f->ok = sane(s) && sum + s->bytes <= ADDRESS_MOST;
 		if (!f->ok)
 			continue;
+		sum += s->bytes;
 		uint32_t used = s->used & ~HEAPSPY_USED_BIAS, extended = s->extended;
 		uint64_t pending = (uint64_t)s->xpending + ring[i];
 
@@ -60,6 +63,7 @@ struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
 		f->pending = (uint32_t)pending;
 		f->live = used - f->pending;
 		f->free = extended - f->live;
+		f->cached = s->owner && (s->used & HEAPSPY_USED_BIAS || used == 0);
 	}
 	free(ring);
 	return facts;
@@ -111,7 +115,7 @@ static void count_span(struct ht_model *m, const struct heapspy_span *s, const s
 	bool small = s->state == HEAPSPY_SPAN_SMALL;
 	struct ht_class *c = &m->classes[small && s->klass < m->n_classes - 1 ? s->klass : m->n_classes - 1];
 	uint64_t live = f->live * s->slot_bytes;
-	uint32_t cached = s->owner ? f->free : f->pending;
+	uint32_t cached = f->cached ? f->free : f->pending;
 	uint64_t cached_bytes = cached * s->slot_bytes, free_bytes = (f->free - cached) * s->slot_bytes;
 
 	c->live_objects += f->live;
@@ -137,7 +141,7 @@ static void count_span(struct ht_model *m, const struct heapspy_span *s, const s
 		a->thread_cache_bytes += cached_bytes;
 		a->n_spans++;
 	}
-	if (small && f->live < s->n_slots && !s->owner) {
+	if (small && f->live < s->n_slots && !f->cached) {
 		unsigned tenth = f->live * UINT64_C(10) / s->n_slots;
 
 		m->fill_spans[tenth]++;

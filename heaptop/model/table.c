@@ -125,6 +125,24 @@ static void fill_rows(struct ht_table *t, const struct ht_table_view *v, const s
 	}
 }
 
+static bool has_name(const struct ht_row *row, const struct ht_table *t)
+{
+	for (size_t c = 0; c < t->n_columns; c++)
+		if (t->columns[c].kind == HT_CELL_TEXT && !row->cells[c].text)
+			return false;
+	return true;
+}
+
+void ht_table_name_rows(struct ht_table *table, size_t first, size_t n, const struct ht_model *model,
+			struct ht_sym *sym)
+{
+	const struct ht_table_view *v = find_view(table->view);
+
+	for (size_t i = first; v && v->name_row && i < table->n_rows && i - first < n; i++)
+		if (!has_name(&table->rows[i], table))
+			v->name_row(&table->rows[i], model, sym);
+}
+
 int ht_table_build(struct ht_table *table, const struct ht_table_request *req, const struct ht_model *model,
 		   struct ht_sym *sym)
 {
@@ -153,8 +171,8 @@ int ht_table_build(struct ht_table *table, const struct ht_table_request *req, c
 	while (req->top && t.n_rows > req->top)
 		free_row(&t.rows[--t.n_rows], t.n_columns);
 	/* names cost symbol lookups: only those that will be seen, when nothing else depended on them */
-	for (size_t i = 0; !named && v->name_row && i < t.n_rows; i++)
-		v->name_row(&t.rows[i], model, sym);
+	if (!named && !req->lazy)
+		ht_table_name_rows(&t, 0, t.n_rows, model, sym);
 	*table = t;
 	return 0;
 }

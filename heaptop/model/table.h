@@ -57,12 +57,20 @@ struct ht_table_request {
 	bool ascending;
 	const char *filter; /* case-insensitive part of any text cell, NULL: all */
 	size_t top;	    /* at most that many rows, 0: all */
+	bool lazy;	    /* texts that cost symbol lookups are left to ht_table_name_rows() */
 };
 
 /* Builds a table; 0, or -ENOENT (no such view), -EINVAL (no such column). */
 int ht_table_build(struct ht_table *table, const struct ht_table_request *req, const struct ht_model *model,
 		   struct ht_sym *sym);
 void ht_table_done(struct ht_table *table);
+
+/*
+ * Fills in what a lazy build left out, for rows [first, first + n): those on the screen.  Nothing happens to
+ * rows that have it already (a filter or the order needed it), nor to views without such texts.
+ */
+void ht_table_name_rows(struct ht_table *table, size_t first, size_t n, const struct ht_model *model,
+			struct ht_sym *sym);
 
 /* The columns of a view, NULL if there is none of that name. */
 const struct ht_column *ht_table_columns(const char *view, size_t *ret_n);

@@ -68,12 +68,12 @@ void ht_print_cell(char *out, size_t room, const struct ht_cell *cell, enum ht_c
 struct plan {
 	bool shown[COLUMNS_MOST];
 	size_t width[COLUMNS_MOST];
-	char *cells; /* n_rows * n_columns texts of CELL_ROOM */
+	char **cells; /* n_rows * n_columns texts */
 };
 
-static char *cell_at(const struct plan *p, const struct ht_table *t, size_t row, size_t column)
+static const char *cell_at(const struct plan *p, const struct ht_table *t, size_t row, size_t column)
 {
-	return p->cells + (row * t->n_columns + column) * CELL_ROOM;
+	return p->cells[row * t->n_columns + column];
 }
 
 static size_t line_columns(const struct plan *p, const struct ht_table *t)
@@ -144,7 +144,7 @@ static void put_line(FILE *out, const struct plan *p, const struct ht_table *t, 
 
 void ht_print_table(FILE *out, const struct ht_table *t, const struct ht_frame *f, unsigned indent)
 {
-	struct plan p = { .cells = ht_xcalloc(t->n_rows * t->n_columns, CELL_ROOM) };
+	struct plan p = { .cells = ht_xcalloc(t->n_rows * t->n_columns, sizeof(*p.cells)) };
 
 	for (size_t c = 0; c < t->n_columns && c < COLUMNS_MOST; c++) {
 		p.shown[c] = true;
@@ -152,11 +152,13 @@ void ht_print_table(FILE *out, const struct ht_table *t, const struct ht_frame *
 	}
 	for (size_t i = 0; i < t->n_rows; i++)
 		for (size_t c = 0; c < t->n_columns; c++) {
-			char *cell = cell_at(&p, t, i, c);
+			char cell[CELL_ROOM];
 
-			ht_print_cell(cell, CELL_ROOM, &t->rows[i].cells[c], t->columns[c].kind, f->exact_bytes);
-			if (ht_columns(cell) > p.width[c])
-				p.width[c] = ht_columns(cell);
+			ht_print_cell(cell, sizeof(cell), &t->rows[i].cells[c], t->columns[c].kind, f->exact_bytes);
+			p.cells[i * t->n_columns + c] = ht_xstrdup(cell);
+			size_t width = ht_columns(cell);
+			if (width > p.width[c])
+				p.width[c] = width;
 		}
 	/* an empty text column says nothing */
 	for (size_t c = 0; c < t->n_columns; c++) {
@@ -175,6 +177,8 @@ void ht_print_table(FILE *out, const struct ht_table *t, const struct ht_frame *
 		fputs("\033[0m", out);
 	for (size_t i = 0; i < t->n_rows; i++)
 		put_line(out, &p, t, i, false, f->ascii, indent);
+	for (size_t i = 0; i < t->n_rows * t->n_columns; i++)
+		free(p.cells[i]);
 	free(p.cells);
 }
 

@@ -184,8 +184,8 @@ static void put_fill(FILE *out, const struct ht_frame *f)
 	for (unsigned i = 0; i < 10; i++) {
 		unsigned bar = (unsigned)((double)m->fill_free_bytes[i] * 40 / (double)most + 0.5);
 
-		fprintf(out, "%2u-%3u%% %7" PRIu64 " %8s  ", i * 10, i * 10 + 10, m->fill_spans[i],
-			ht_print_bytes(a, m->fill_free_bytes[i], f->exact_bytes));
+		fprintf(out, "%2u-%3u%% %7" PRIu64 " %8s%s", i * 10, i * 10 + 10, m->fill_spans[i],
+			ht_print_bytes(a, m->fill_free_bytes[i], f->exact_bytes), bar ? "  " : "");
 		for (unsigned k = 0; k < bar; k++)
 			fputc('#', out);
 		fputc('\n', out);
@@ -195,14 +195,16 @@ static void put_fill(FILE *out, const struct ht_frame *f)
 static void put_method(FILE *out, const struct ht_frame *f)
 {
 	const struct ht_model *m = f->model;
-	char a[HT_UNIT_ROOM], b[HT_UNIT_ROOM];
-	char text[700];
+	char a[HT_UNIT_ROOM], b[HT_UNIT_ROOM], version[80], policy[80];
+	char text[800];
 
+	ht_escape(version, sizeof(version), m->version, sizeof(m->version));
+	ht_escape(policy, sizeof(policy), m->policy, sizeof(m->policy));
 	heading(out, f, "How it was measured");
 	snprintf(text, sizeof(text),
-		 "libheapspy %.15s, policy %.15s. Counts of classes, arenas, threads and locks are exact. Sites, pins and "
+		 "libheapspy %s, policy %s. Counts of classes, arenas, threads and locks are exact. Sites, pins and "
 		 "rounding are estimated from samples of one in %s on average; +- is one standard error.",
-		 m->version[0] ? m->version : "-", m->policy[0] ? m->policy : "-",
+		 version[0] ? version : "-", policy[0] ? policy : "-",
 		 m->sample_interval_bytes ? ht_fmt_bytes(a, (double)m->sample_interval_bytes) : "(off)");
 	ht_print_wrapped(out, text, REPORT_COLUMNS, 0, 0);
 	if (m->residency)

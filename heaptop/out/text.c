@@ -33,11 +33,17 @@ static void put_head(FILE *out, const struct ht_frame *f)
 	/* the program as it calls itself: its file may be a link to something else */
 	const char *shown = m->comm[0] ? m->comm : base_name(m->exe);
 	ht_escape(name, sizeof(name), shown, strlen(shown));
-	fprintf(out, "%sheaptop  %s  pid %d %s  up %s  policy %.15s  sample 1/%s%s%s\n", f->color ? "\033[1m" : "",
-		ht_fmt_time(a, m->time_ns, f->utc), (int)m->pid, name, ht_fmt_ns(b, (double)m->uptime_ns),
-		m->policy[0] ? m->policy : "-",
-		m->sample_interval_bytes ? ht_fmt_bytes(c, (double)m->sample_interval_bytes) : "off",
-		states[m->state], f->color ? "\033[0m" : "");
+	fprintf(out, "%sheaptop  %s  pid %d %s  up %s", f->color ? "\033[1m" : "", ht_fmt_time(a, m->time_ns, f->utc),
+		(int)m->pid, name, ht_fmt_ns(b, (double)m->uptime_ns));
+	if (m->sample_interval_bytes)
+		fprintf(out, "  sample 1/%s", ht_fmt_bytes(c, (double)m->sample_interval_bytes));
+	else
+		fputs("  sampling off", out);
+	if (strcmp(m->policy, "default") != 0) {
+		ht_escape(name, sizeof(name), m->policy, sizeof(m->policy));
+		fprintf(out, "  policy %s", name);
+	}
+	fprintf(out, "%s%s\n", states[m->state], f->color ? "\033[0m" : "");
 	fprintf(out, "rss %s", ht_print_bytes(a, m->rss_bytes, f->exact_bytes));
 	fprintf(out, "  live %s", ht_print_bytes(a, m->live_bytes, f->exact_bytes));
 	fprintf(out, "  objects %s", ht_fmt_count(a, (double)m->live_objects));

@@ -155,6 +155,23 @@ static bool is_claimed(const struct ht_list *list, size_t n_living, const char *
 	return false;
 }
 
+/*
+ * A segment of another pid namespace of this boot may belong to somebody whom our /proc does not show; only
+ * from the machine's first namespace is everybody seen.
+ */
+static bool may_be_elsewhere(const struct heapspy_header *h)
+{
+	const ino_t first_namespace = 0xeffffffc; /* PROC_PID_INIT_INO */
+	uint8_t boot[16];
+	struct stat st;
+
+	if (ht_ident_boot(boot) < 0 || memcmp(boot, h->boot_id, sizeof(boot)) != 0)
+		return false;
+	if (stat("/proc/self/ns/pid", &st) < 0)
+		return true;
+	return st.st_ino != first_namespace && h->pidns_inode != st.st_ino;
+}
+
 static void add_file(struct ht_list *list, size_t n_living, const char *dir, const char *name, uint64_t now)
 {
 	struct heapspy_header h;
@@ -174,7 +191,7 @@ static void add_file(struct ht_list *list, size_t n_living, const char *dir, con
 	}
 	int r = read_figures(e, fd, &h);
 	close(fd);
-	if (unsure)
+	if (unsure || (r == 0 && may_be_elsewhere(&h)))
 		e->state = HT_LIST_DENIED;
 	else if (r < 0)
 		e->state = HT_LIST_DAMAGED;

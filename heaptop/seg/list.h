@@ -25,7 +25,7 @@ enum ht_list_state {
 	HT_LIST_DEAD,	 /* killed or crashed; prune removes it */
 	HT_LIST_EXITED,	 /* left by exit() and kept on request */
 	HT_LIST_DAMAGED, /* nobody's, and unreadable as a segment; prune removes it */
-	HT_LIST_DENIED,	 /* another user's */
+	HT_LIST_DENIED,	 /* another user's, or of a pid namespace that we cannot see into */
 };
 
 struct ht_list_entry {

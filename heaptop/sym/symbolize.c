@@ -353,10 +353,9 @@ static void name_with_scopes(struct ht_sym *sym, struct ht_sym_frame *frame, Dwa
 static void name_from_die(struct ht_sym *sym, struct ht_sym_frame *frame, Dwarf_Die *die)
 {
 	const char *name = string_attribute(die, DW_AT_linkage_name);
+	int language;
 	Dwarf_Die unit;
 
-	if (!name)
-		name = string_attribute(die, DW_AT_MIPS_linkage_name);
 	if (name) {
 		name_frame(sym, frame, name);
 		return;
@@ -364,17 +363,12 @@ static void name_from_die(struct ht_sym *sym, struct ht_sym_frame *frame, Dwarf_
 	name = dwarf_diename(die);
 	if (!name)
 		return;
-	switch (dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : DW_LANG_C) {
-	case DW_LANG_C_plus_plus:
-	case DW_LANG_C_plus_plus_03:
-	case DW_LANG_C_plus_plus_11:
-	case DW_LANG_C_plus_plus_14:
-	case DW_LANG_Rust:
+	language = dwarf_diecu(die, &unit, NULL, NULL) ? dwarf_srclang(&unit) : DW_LANG_C;
+	if (language == DW_LANG_C_plus_plus || language == DW_LANG_C_plus_plus_03 || language == DW_LANG_Rust ||
+	    language == DW_LANG_C_plus_plus_11 || language == DW_LANG_C_plus_plus_14)
 		name_with_scopes(sym, frame, die, name);
-		break;
-	default:
+	else
 		name_frame(sym, frame, name);
-	}
 }
 
 /* Where the inlined body of `die` was called from: the place of the next frame outwards. */

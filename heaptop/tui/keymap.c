@@ -5,9 +5,8 @@
 #include <string.h>
 
 #define BIT(view) (UINT32_C(1) << (view))
-#define TABLES                                                                                                \
-	(BIT(HT_VIEW_SITES) | BIT(HT_VIEW_CLASSES) | BIT(HT_VIEW_ARENAS) | BIT(HT_VIEW_LOCKS) |              \
-	 BIT(HT_VIEW_THREADS))
+#define TABLES                                                                                                         \
+	(BIT(HT_VIEW_SITES) | BIT(HT_VIEW_CLASSES) | BIT(HT_VIEW_ARENAS) | BIT(HT_VIEW_LOCKS) | BIT(HT_VIEW_THREADS))
 #define TABS (TABLES | BIT(HT_VIEW_OVERVIEW) | BIT(HT_VIEW_FINDINGS))
 #define TARGET (TABS | BIT(HT_VIEW_SITE))
 #define LISTS (TABLES | BIT(HT_VIEW_FINDINGS) | BIT(HT_VIEW_SITE) | BIT(HT_VIEW_HELP) | BIT(HT_VIEW_CHOOSER))
@@ -17,8 +16,7 @@
 static const struct ht_binding table[] = {
 	{ HT_CMD_HELP, { HT_KEY_F1, 'h', '?' }, "Help", "show the keys; again: back", ALL },
 	{ HT_CMD_OPEN, { HT_KEY_ENTER, 's' }, "Open", "open the selected finding, site or process", OPENS },
-	{ HT_CMD_BACK, { HT_KEY_ESC, HT_KEY_BACKSPACE }, "Back", "back; cancel a prompt; clear the filter",
-	  ALL },
+	{ HT_CMD_BACK, { HT_KEY_ESC, HT_KEY_BACKSPACE }, "Back", "back; cancel a prompt; clear the filter", ALL },
 	{ HT_CMD_NEXT_VIEW, { HT_KEY_TAB }, "View", "next view", TARGET },
 	{ HT_CMD_PREV_VIEW, { HT_KEY_BACKTAB }, NULL, "previous view", TARGET },
 	{ HT_CMD_VIEW_1, { '1' }, NULL, "overview: ledger, rates, history", TARGET },
@@ -81,11 +79,11 @@ const char *ht_key_name(int key, char *buf, size_t size)
 		int key;
 		const char *name;
 	} names[] = {
-		{ HT_KEY_TAB, "Tab" },	      { HT_KEY_ENTER, "Enter" },     { HT_KEY_ESC, "Esc" },
-		{ HT_KEY_CTRL_L, "Ctrl-L" },  { HT_KEY_BACKTAB, "Shift-Tab" }, { HT_KEY_BACKSPACE, "Backspace" },
-		{ HT_KEY_UP, "Up" },	      { HT_KEY_DOWN, "Down" },	     { HT_KEY_LEFT, "Left" },
-		{ HT_KEY_RIGHT, "Right" },    { HT_KEY_PAGE_UP, "PgUp" },    { HT_KEY_PAGE_DOWN, "PgDn" },
-		{ HT_KEY_HOME, "Home" },      { HT_KEY_END, "End" },	     { ' ', "Space" },
+		{ HT_KEY_TAB, "Tab" },	     { HT_KEY_ENTER, "Enter" },	      { HT_KEY_ESC, "Esc" },
+		{ HT_KEY_CTRL_L, "Ctrl-L" }, { HT_KEY_BACKTAB, "Shift-Tab" }, { HT_KEY_BACKSPACE, "Backspace" },
+		{ HT_KEY_UP, "Up" },	     { HT_KEY_DOWN, "Down" },	      { HT_KEY_LEFT, "Left" },
+		{ HT_KEY_RIGHT, "Right" },   { HT_KEY_PAGE_UP, "PgUp" },      { HT_KEY_PAGE_DOWN, "PgDn" },
+		{ HT_KEY_HOME, "Home" },     { HT_KEY_END, "End" },	      { ' ', "Space" },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

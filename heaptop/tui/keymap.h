@@ -22,7 +22,7 @@ enum ht_view_id {
 	HT_VIEW_ARENAS,
 	HT_VIEW_LOCKS,
 	HT_VIEW_THREADS,
-	HT_N_TABS, /* the ones above have a tab and a digit */
+	HT_N_TABS,		  /* the ones above have a tab and a digit */
 	HT_VIEW_SITE = HT_N_TABS, /* one site: its stack */
 	HT_VIEW_HELP,
 	HT_VIEW_CHOOSER,

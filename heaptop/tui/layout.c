@@ -53,8 +53,7 @@ static void divide_overview(struct ht_layout *layout)
 	if (layout->compact)
 		return;
 	if (body.cols >= LEDGER_COLS + 1 + PLOT_MIN_COLS && body.rows >= BODY_MIN_ROWS) {
-		struct ht_rect right = { body.y, body.x + LEDGER_COLS + 1, body.rows,
-					 body.cols - LEDGER_COLS - 1 };
+		struct ht_rect right = { body.y, body.x + LEDGER_COLS + 1, body.rows, body.cols - LEDGER_COLS - 1 };
 
 		layout->ledger.cols = LEDGER_COLS;
 		if (right.rows >= 3 * PLOT_MIN_ROWS)

@@ -5,6 +5,9 @@
 #define _XOPEN_SOURCE_EXTENDED 1 /* wide-character curses */
 #include "tui/term.h"
 
+/* before <term.h>, which makes macros of plain words like columns */
+#include "util/text.h"
+
 #include <curses.h>
 #include <errno.h>
 #include <langinfo.h>
@@ -92,7 +95,8 @@ static void catch_signals(void)
 
 static void prepare_restore(void)
 {
-	int n = snprintf(restore, sizeof(restore), "%s%s%s", capability("sgr0"), capability("cnorm"), capability("rmcup"));
+	int n = snprintf(restore, sizeof(restore), "%s%s%s", capability("sgr0"), capability("cnorm"),
+			 capability("rmcup"));
 
 	restore_bytes = n > 0 && (size_t)n < sizeof(restore) ? n : 0;
 }
@@ -183,32 +187,30 @@ static bool locale_utf8(const struct ht_term_options *options, const char *name)
 int ht_term_open(const struct ht_term_options *options, struct ht_err *reterr)
 {
 	const char *name = getenv("TERM");
+	char shown[64];
 	int status = 0;
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return ht_err_set(reterr, -ENOTTY, HT_EXIT_USAGE,
 				  "standard input and output must be a terminal; use --batch");
 	if (!name || !*name)
-		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE,
-				  "TERM is not set; use --batch");
+		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE, "TERM is not set; use --batch");
+	ht_escape(shown, sizeof(shown), name, strlen(name));
 	if (setupterm(name, STDOUT_FILENO, &status) != OK)
-		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE,
-				  "terminal '%s' is unknown here; use --batch", name);
+		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE, "terminal '%s' is unknown here; use --batch", shown);
 	if (!*capability("cup"))
 		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE,
-				  "terminal '%s' cannot position the cursor; use --batch", name);
+				  "terminal '%s' cannot position the cursor; use --batch", shown);
 	/* newterm() looks it up again for itself */
 	del_curterm(cur_term);
 	if (tcgetattr(STDIN_FILENO, &term.saved) < 0)
-		return ht_err_set(reterr, -errno, HT_EXIT_USAGE,
-				  "cannot read the terminal's settings");
+		return ht_err_set(reterr, -errno, HT_EXIT_USAGE, "cannot read the terminal's settings");
 	/* before newterm(), which would put its own handlers, ones that call exit(), on signals that have none */
 	catch_signals();
 	term.screen = newterm(name, stdout, stdin);
 	if (!term.screen) {
 		release_signals();
-		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE,
-				  "cannot use terminal '%s'; use --batch", name);
+		return ht_err_set(reterr, -ENOTSUP, HT_EXIT_USAGE, "cannot use terminal '%s'; use --batch", shown);
 	}
 	set_term(term.screen);
 	term.utf8 = locale_utf8(options, name);
@@ -317,10 +319,12 @@ int ht_term_key(void)
 	static const struct {
 		int curses, key;
 	} keys[] = {
-		{ KEY_UP, HT_KEY_UP },	     { KEY_DOWN, HT_KEY_DOWN },	  { KEY_LEFT, HT_KEY_LEFT },
-		{ KEY_RIGHT, HT_KEY_RIGHT }, { KEY_PPAGE, HT_KEY_PAGE_UP }, { KEY_NPAGE, HT_KEY_PAGE_DOWN },
-		{ KEY_HOME, HT_KEY_HOME },   { KEY_END, HT_KEY_END },	  { KEY_BTAB, HT_KEY_BACKTAB },
-		{ KEY_BACKSPACE, HT_KEY_BACKSPACE }, { KEY_ENTER, HT_KEY_ENTER }, { KEY_RESIZE, HT_KEY_RESIZE },
+		{ KEY_UP, HT_KEY_UP },	       { KEY_DOWN, HT_KEY_DOWN },
+		{ KEY_LEFT, HT_KEY_LEFT },     { KEY_RIGHT, HT_KEY_RIGHT },
+		{ KEY_PPAGE, HT_KEY_PAGE_UP }, { KEY_NPAGE, HT_KEY_PAGE_DOWN },
+		{ KEY_HOME, HT_KEY_HOME },     { KEY_END, HT_KEY_END },
+		{ KEY_BTAB, HT_KEY_BACKTAB },  { KEY_BACKSPACE, HT_KEY_BACKSPACE },
+		{ KEY_ENTER, HT_KEY_ENTER },   { KEY_RESIZE, HT_KEY_RESIZE },
 	};
 	wint_t wide = 0;
 	int kind = get_wch(&wide), c = (int)wide;

@@ -37,6 +37,11 @@ static void detail(struct ht_screen *screen, struct ht_canvas *canvas, struct ht
 }
 
 const struct ht_view ht_tab_arenas = {
-	.id = HT_VIEW_ARENAS, .title = "Arenas", .table = "arenas", .layout = HT_LAYOUT_TABLE,
-	.draw = ht_draw_table, .detail = detail, .detail_rows = 2,
+	.id = HT_VIEW_ARENAS,
+	.title = "Arenas",
+	.table = "arenas",
+	.layout = HT_LAYOUT_TABLE,
+	.draw = ht_draw_table,
+	.detail = detail,
+	.detail_rows = 2,
 };

@@ -8,16 +8,42 @@
 /* Seconds the target's page tables are walked, for each byte resident: 24 ms for 2 GiB, measured. */
 #define WALK_S_PER_BYTE (0.024 / 2147483648.0)
 
+#define NARROW_COLS 60
+
+/* Where one is in a list, and through which filter; empty in views without a table. */
+static void say_where(const struct ht_screen *screen, bool narrow, char *buf, size_t size)
+{
+	const struct ht_cursor *list = &screen->lists[screen->view];
+	size_t n = screen->table_valid ? screen->table.n_rows : 0;
+
+	buf[0] = '\0';
+	if (!ht_view_get(screen->view)->table || !screen->table_valid)
+		return;
+	if (list->filter[0] && narrow)
+		snprintf(buf, size, " '%.8s' %zu ", list->filter, n);
+	else if (list->filter[0])
+		snprintf(buf, size, " filter '%.16s' %zu/%zu of %zu ", list->filter, n ? list->cursor + 1 : 0, n,
+			 screen->table.n_total);
+	else if (n)
+		snprintf(buf, size, " %zu/%zu ", list->cursor + 1, n);
+}
+
 /* Draws " key label" pairs of this view while they fit, the most wanted first, quit always at the end. */
 static void draw_keys(struct ht_screen *screen, struct ht_canvas *canvas, struct ht_rect r)
 {
 	size_t n;
 	const struct ht_binding *bindings = ht_keymap(&n);
-	int x = r.x, end = r.x + r.cols - 7; /* room of "q Quit" */
+	int x = r.x, end = r.x + r.cols - 8; /* room of " q Quit " */
+	bool filtered = screen->lists[screen->view].filter[0] && ht_view_get(screen->view)->table;
+	char where[96];
 	bool can_go_back = screen->view >= HT_N_TABS || screen->lists[screen->view].filter[0] || screen->wss.running;
 
 	if (screen->view == HT_VIEW_CHOOSER)
 		can_go_back = false;
+	say_where(screen, r.cols < NARROW_COLS, where, sizeof(where));
+	/* a filter must be seen, a position may */
+	if (filtered && (int)strlen(where) < r.cols - 24)
+		end -= (int)strlen(where);
 	for (size_t i = 0; i < n; i++) {
 		const struct ht_binding *b = &bindings[i];
 		bool quit = b->command == HT_CMD_QUIT;
@@ -36,14 +62,8 @@ static void draw_keys(struct ht_screen *screen, struct ht_canvas *canvas, struct
 		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x, HT_ROLE_KEY, " %s ", name);
 		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x, HT_ROLE_TEXT, "%s ", b->label);
 	}
-	/* where one is in a long list */
-	if (screen->table_valid && screen->view < HT_N_TABS && screen->table.n_rows > 0) {
-		char where[48];
-
-		snprintf(where, sizeof(where), " %zu/%zu ", screen->lists[screen->view].cursor + 1, screen->table.n_rows);
-		if (r.x + r.cols - x >= (int)strlen(where))
-			ht_canvas_right(canvas, r.y, x, r.x + r.cols - x, HT_ROLE_DIM, where);
-	}
+	if (r.x + r.cols - x >= (int)strlen(where))
+		ht_canvas_right(canvas, r.y, x, r.x + r.cols - x, filtered ? HT_ROLE_WARN : HT_ROLE_DIM, where);
 }
 
 void ht_draw_bottom(struct ht_screen *screen, struct ht_canvas *canvas, const struct ht_layout *layout)
@@ -88,10 +108,17 @@ static struct ht_rect box(struct ht_canvas *canvas, struct ht_rect body, int row
 	for (int y = r.y; y < r.y + r.rows; y++) {
 		bool top = y == r.y, bottom = y == r.y + r.rows - 1;
 
-		ht_canvas_put(canvas, y, r.x, !canvas->utf8 ? (top || bottom ? '+' : '|') : top ? 0x250c : bottom ? 0x2514 : 0x2502,
+		ht_canvas_put(canvas, y, r.x,
+			      !canvas->utf8 ? (top || bottom ? '+' : '|')
+			      : top	    ? 0x250c
+			      : bottom	    ? 0x2514
+					    : 0x2502,
 			      HT_ROLE_HEADER);
 		ht_canvas_put(canvas, y, r.x + r.cols - 1,
-			      !canvas->utf8 ? (top || bottom ? '+' : '|') : top ? 0x2510 : bottom ? 0x2518 : 0x2502,
+			      !canvas->utf8 ? (top || bottom ? '+' : '|')
+			      : top	    ? 0x2510
+			      : bottom	    ? 0x2518
+					    : 0x2502,
 			      HT_ROLE_HEADER);
 	}
 	inside = (struct ht_rect){ r.y + 1, r.x + 2, r.rows - 2, r.cols - 4 };
@@ -107,7 +134,7 @@ static void draw_sort_menu(struct ht_screen *screen, struct ht_canvas *canvas, c
 
 	if (!columns)
 		return;
-	r = box(canvas, layout->body, (int)n, 44, true);
+	r = box(canvas, layout->body, (int)n, 64, true);
 	ht_canvas_text(canvas, r.y - 1, r.x + 1, r.cols, HT_ROLE_HEADER, " sort by ");
 	if (screen->menu >= (size_t)r.rows)
 		first = screen->menu - (size_t)r.rows + 1;

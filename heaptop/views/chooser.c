@@ -24,7 +24,9 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 {
 	struct ht_cursor *list = &screen->lists[HT_VIEW_CHOOSER];
 	struct ht_rect r = layout->body;
-	bool narrow = r.cols < 60;
+	/* a narrow list gives up age and heap, then part of the name; never part of a number */
+	bool narrow = r.cols < 62;
+	int name = r.cols < 46 ? 10 : 16;
 
 	ht_cursor_fit(list, screen->n_choices, r.rows - 2);
 	if (screen->n_choices == 0) {
@@ -32,8 +34,8 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 		return;
 	}
 	ht_canvas_text(canvas, r.y, r.x + 1, r.cols - 1, HT_ROLE_TEXT, "Which process?  Enter opens it.");
-	ht_canvas_textf(canvas, r.y + 1, r.x + 1, r.cols - 1, HT_ROLE_HEADER, "    PID COMMAND          STATE        RSS %s",
-			narrow ? "" : "  IN USE       AGE");
+	ht_canvas_textf(canvas, r.y + 1, r.x + 1, r.cols - 1, HT_ROLE_HEADER, "    PID %-*s STATE        RSS%s", name,
+			"COMMAND", narrow ? "" : "   IN USE       AGE");
 	for (int i = 0; i < r.rows - 2 && list->top + (size_t)i < screen->n_choices; i++) {
 		const struct ht_list_entry *e = &screen->choices[list->top + (size_t)i];
 		struct ht_rect line = { r.y + 2 + i, r.x, 1, r.cols };
@@ -42,9 +44,9 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 
 		snprintf(comm, sizeof(comm), "%.16s", e->comm);
 		ht_canvas_textf(canvas, line.y, r.x + 1, 8, role, "%7d", (int)e->pid);
-		ht_draw_foreign(canvas, line.y, r.x + 9, 16, role, comm);
-		ht_canvas_text(canvas, line.y, r.x + 26, 7, role, ht_list_state_name(e->state));
-		ht_canvas_right(canvas, line.y, r.x + 34, 8, role, figure(unit, e->rss_bytes));
+		ht_draw_foreign(canvas, line.y, r.x + 9, name, role, comm);
+		ht_canvas_text(canvas, line.y, r.x + 10 + name, 7, role, ht_list_state_name(e->state));
+		ht_canvas_right(canvas, line.y, r.x + 18 + name, 8, role, figure(unit, e->rss_bytes));
 		if (!narrow) {
 			ht_canvas_right(canvas, line.y, r.x + 43, 8, role, figure(unit, e->live_bytes));
 			ht_canvas_right(canvas, line.y, r.x + 52, 9, role,
@@ -56,5 +58,8 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 }
 
 const struct ht_view ht_tab_chooser = {
-	.id = HT_VIEW_CHOOSER, .title = "Processes", .layout = HT_LAYOUT_TEXT, .draw = draw,
+	.id = HT_VIEW_CHOOSER,
+	.title = "Processes",
+	.layout = HT_LAYOUT_TEXT,
+	.draw = draw,
 };

@@ -30,10 +30,16 @@ static void detail(struct ht_screen *screen, struct ht_canvas *canvas, struct ht
 		for (int k = 0; k < 3; k++)
 			ht_chart_spark(canvas, r.y + 1, r.x + 4 + i * 3 + k, 1, &values[i], 1, max > 0 ? max : 1,
 				       i < 5 ? HT_ROLE_WARN : HT_ROLE_CHART);
-	ht_canvas_textf(canvas, r.y + 1, r.x + 35, r.cols - 35, HT_ROLE_DIM, "100%%   highest: %s spans", ht_fmt_count(a, max));
+	ht_canvas_textf(canvas, r.y + 1, r.x + 35, r.cols - 35, HT_ROLE_DIM, "100%%   highest: %s spans",
+			ht_fmt_count(a, max));
 }
 
 const struct ht_view ht_tab_classes = {
-	.id = HT_VIEW_CLASSES, .title = "Classes", .table = "classes", .layout = HT_LAYOUT_TABLE,
-	.draw = ht_draw_table, .detail = detail, .detail_rows = 2,
+	.id = HT_VIEW_CLASSES,
+	.title = "Classes",
+	.table = "classes",
+	.layout = HT_LAYOUT_TABLE,
+	.draw = ht_draw_table,
+	.detail = detail,
+	.detail_rows = 2,
 };

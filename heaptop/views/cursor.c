@@ -11,6 +11,7 @@ static void move(struct ht_cursor *list, long by)
 		list->cursor = list->n_rows - 1;
 	/* the next ht_cursor_follow() takes the identity of the row it finds there */
 	list->has_selected = false;
+	list->moved = true;
 }
 
 void ht_cursor_command(struct ht_cursor *list, enum ht_command command)
@@ -32,6 +33,7 @@ void ht_cursor_command(struct ht_cursor *list, enum ht_command command)
 		break;
 	case HT_CMD_FIRST:
 		move(list, -(long)list->cursor);
+		list->moved = false;
 		break;
 	case HT_CMD_LAST:
 		move(list, (long)list->n_rows);
@@ -66,7 +68,8 @@ void ht_cursor_fit(struct ht_cursor *list, size_t n, int page)
 
 void ht_cursor_follow(struct ht_cursor *list, const struct ht_row *rows, size_t n)
 {
-	if (list->has_selected) {
+	/* nobody has chosen the first row: it is whatever comes first */
+	if (list->has_selected && list->moved) {
 		for (size_t i = 0; i < n; i++) {
 			if (rows[i].identity == list->selected) {
 				list->cursor = i;

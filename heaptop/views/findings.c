@@ -11,6 +11,7 @@
 #include "views/cursor.h"
 #include "views/draw.h"
 
+#define WIDE_COLS 56	/* for share and confidence beside the bytes */
 #define N_LINES_MAX 200 /* of one paragraph; the clip cuts */
 
 /* A paragraph with its label in front, at `*y`; moves `*y` down. */
@@ -40,13 +41,19 @@ static int draw_sites(struct ht_screen *screen, struct ht_canvas *canvas, struct
 			continue;
 		if (i == 0)
 			ht_canvas_text(canvas, y, r.x + 1, 10, HT_ROLE_HEADER, "sites");
-		ht_canvas_textf(canvas, y, r.x + 11, 18, HT_ROLE_TEXT, "%7s live", ht_fmt_bytes(unit, site->live_bytes));
+		/* what this finding blames the site for; waiting for a lock is no matter of bytes */
+		if (site->pinned_bytes > 0 && strcmp(f->id, "external-fragmentation") == 0)
+			ht_canvas_textf(canvas, y, r.x + 11, 15, HT_ROLE_TEXT, "%7s pinned",
+					ht_fmt_bytes(unit, site->pinned_bytes));
+		else if (site->live_bytes > 0 && strcmp(f->id, "lock-contention") != 0)
+			ht_canvas_textf(canvas, y, r.x + 11, 15, HT_ROLE_TEXT, "%7s live",
+					ht_fmt_bytes(unit, site->live_bytes));
 		/* the first frame that is not the allocator's own */
 		for (uint32_t k = 0; k < site->n_frames; k++) {
 			size_t n = screen->sym ? ht_sym_lookup(screen->sym, site->frames[k], false, frames, 8) : 0;
 
 			if (n > 0 && (!ht_sym_is_own(&frames[0]) || k + 1 == site->n_frames)) {
-				ht_draw_stack_frame(canvas, y, r.x + 25, r.cols - 26, HT_ROLE_TEXT, &frames[0]);
+				ht_draw_stack_frame(canvas, y, r.x + 27, r.cols - 28, HT_ROLE_TEXT, &frames[0]);
 				break;
 			}
 		}
@@ -103,11 +110,23 @@ static void draw_none(struct ht_canvas *canvas, struct ht_rect r)
 			    "overview (1) says where its memory is; the sites (3) say whose it is.");
 }
 
+/* Share, confidence and severity of one line of the list. */
+static void draw_certainty(struct ht_canvas *canvas, struct ht_rect line, const struct ht_finding *row)
+{
+	char share[HT_UNIT_ROOM];
+
+	ht_canvas_right(canvas, line.y, line.x + 37, 5, HT_ROLE_TEXT, ht_fmt_percent(share, row->share));
+	ht_canvas_text(canvas, line.y, line.x + 42, 1, HT_ROLE_TEXT, "%");
+	ht_canvas_text(canvas, line.y, line.x + 44, 10, HT_ROLE_TEXT, ht_confidence_name(row->confidence));
+	ht_canvas_text(canvas, line.y, line.x + 55, line.cols - 55, HT_ROLE_DIM, ht_severity_name(row->severity));
+}
+
 static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struct ht_layout *layout)
 {
 	const struct ht_findings *f = screen->findings;
 	struct ht_cursor *list = &screen->lists[HT_VIEW_FINDINGS];
 	struct ht_rect r = layout->body, below;
+	bool wide = r.cols >= WIDE_COLS;
 	int page;
 
 	if (!f || f->n == 0) {
@@ -117,21 +136,22 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 	}
 	page = r.rows / 3 > (int)f->n ? (int)f->n : r.rows / 3;
 	ht_cursor_fit(list, f->n, page);
-	ht_canvas_text(canvas, r.y, r.x + 1, r.cols, HT_ROLE_HEADER, "   FINDING                    BYTES  SHARE  CONFIDENCE");
+	ht_canvas_text(canvas, r.y, r.x + 1, r.cols, HT_ROLE_HEADER,
+		       wide ? "   FINDING                    BYTES  SHARE  CONFIDENCE"
+			    : "   FINDING                    BYTES");
 	for (int i = 0; i < page && list->top + (size_t)i < f->n; i++) {
 		const struct ht_finding *row = &f->rows[list->top + (size_t)i];
 		struct ht_rect line = { r.y + 1 + i, r.x, 1, r.cols };
 		enum ht_role role;
 		const char *mark = ht_draw_severity(row->severity, &role);
-		char unit[HT_UNIT_ROOM], share[HT_UNIT_ROOM];
+		char unit[HT_UNIT_ROOM];
 
 		ht_canvas_text(canvas, line.y, r.x + 1, 2, role, mark);
 		ht_canvas_text(canvas, line.y, r.x + 4, 23, role, row->id);
-		ht_canvas_right(canvas, line.y, r.x + 27, 9, HT_ROLE_TEXT, ht_fmt_bytes(unit, (double)row->bytes));
-		ht_canvas_right(canvas, line.y, r.x + 37, 5, HT_ROLE_TEXT, ht_fmt_percent(share, row->share));
-		ht_canvas_text(canvas, line.y, r.x + 42, 1, HT_ROLE_TEXT, "%");
-		ht_canvas_text(canvas, line.y, r.x + 44, 10, HT_ROLE_TEXT, ht_confidence_name(row->confidence));
-		ht_canvas_text(canvas, line.y, r.x + 55, r.cols - 55, HT_ROLE_DIM, ht_severity_name(row->severity));
+		ht_canvas_right(canvas, line.y, r.x + 27, 9, HT_ROLE_TEXT,
+				row->bytes ? ht_fmt_bytes(unit, (double)row->bytes) : "-");
+		if (wide)
+			draw_certainty(canvas, line, row);
 		if (list->top + (size_t)i == list->cursor)
 			ht_canvas_paint(canvas, line, HT_ROLE_SELECTED);
 	}
@@ -143,5 +163,8 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 }
 
 const struct ht_view ht_tab_findings = {
-	.id = HT_VIEW_FINDINGS, .title = "Findings", .layout = HT_LAYOUT_PAGE, .draw = draw,
+	.id = HT_VIEW_FINDINGS,
+	.title = "Findings",
+	.layout = HT_LAYOUT_PAGE,
+	.draw = draw,
 };

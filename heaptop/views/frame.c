@@ -7,8 +7,8 @@
 #include "util/units.h"
 #include "views/draw.h"
 
-#define DIGITS_FROM 76 /* columns that all tabs take with their digits */
-#define STALE_NS UINT64_C(5000000000) /* a live library ticks each second; 5 leave room for a busy machine */
+#define DIGITS_FROM 76		      /* columns that all tabs take with their digits */
+#define STALE_NS UINT64_C(5000000000) /* ticks come each second; 5 leave room for a busy machine */
 
 int ht_draw_foreign(struct ht_canvas *canvas, int y, int x, int cols, enum ht_role role, const char *text)
 {
@@ -67,20 +67,25 @@ void ht_draw_parts(const struct ht_model *model, struct ht_bar_part *ret)
 	}
 }
 
-static const char *state_words(const struct ht_screen *screen, char *buf, size_t size)
+/* A banner for the title, empty when all is as usual. */
+static const char *state_words(const struct ht_screen *screen, char *buf, size_t size, enum ht_role *ret_role)
 {
 	const struct ht_model *m = screen->model;
 	char age[HT_UNIT_ROOM];
 
 	buf[0] = '\0';
-	if (screen->paused)
+	*ret_role = HT_ROLE_BAD;
+	if (screen->paused) {
 		snprintf(buf, size, "PAUSED");
-	else if (m && m->state == HT_EXITED)
+	} else if (m && m->state == HT_EXITED) {
 		snprintf(buf, size, "EXITED: last state");
-	else if (m && m->state == HT_DEAD)
+	} else if (m && m->state == HT_DEAD) {
 		snprintf(buf, size, "DEAD: last state");
-	else if (m && m->heartbeat_age_ns != HT_UNKNOWN && m->heartbeat_age_ns > STALE_NS)
-		snprintf(buf, size, "no tick for %s", ht_fmt_ns(age, (double)m->heartbeat_age_ns));
+	} else if (m && m->heartbeat_age_ns != HT_UNKNOWN && m->heartbeat_age_ns > STALE_NS) {
+		/* no illness: a process without a helper thread ticks only when it allocates */
+		snprintf(buf, size, "quiet for %s", ht_fmt_ns(age, (double)m->heartbeat_age_ns));
+		*ret_role = HT_ROLE_TITLE;
+	}
 	return buf;
 }
 
@@ -90,9 +95,10 @@ static void draw_title(struct ht_screen *screen, struct ht_canvas *canvas, const
 	struct ht_rect r = layout->title;
 	char state[64], name[80], unit[HT_UNIT_ROOM];
 	int x = r.x, words;
+	enum ht_role role;
 
 	ht_canvas_fill(canvas, r, ' ', HT_ROLE_TITLE);
-	state_words(screen, state, sizeof(state));
+	state_words(screen, state, sizeof(state), &role);
 	/* a narrow title needs the room for the name of the view */
 	if (r.cols < DIGITS_FROM && strchr(state, ':'))
 		*strchr(state, ':') = '\0';
@@ -101,8 +107,8 @@ static void draw_title(struct ht_screen *screen, struct ht_canvas *canvas, const
 		x += ht_canvas_text(canvas, r.y, x, r.cols, HT_ROLE_TITLE, " heaptop ");
 	if (m) {
 		ht_escape(name, sizeof(name), m->comm, strnlen(m->comm, sizeof(m->comm)));
-		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, " pid %d %s", (int)m->pid,
-				     name);
+		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, " pid %d %s",
+				     (int)m->pid, name);
 	}
 	if (layout->compact)
 		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, " [%s]",
@@ -112,10 +118,12 @@ static void draw_title(struct ht_screen *screen, struct ht_canvas *canvas, const
 				     ht_fmt_ns(unit, (double)m->uptime_ns));
 	if (m && r.x + r.cols - x - words > 18) {
 		if (m->sample_interval_bytes)
-			x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, "   sample 1/%s",
+			x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE,
+					     "   sample 1/%s",
 					     ht_draw_short(ht_fmt_bytes(unit, (double)m->sample_interval_bytes)));
 		else
-			x += ht_canvas_text(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, "   sample off");
+			x += ht_canvas_text(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE,
+					    "   sample off");
 	}
 	if (m && r.x + r.cols - x - words > 12)
 		ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x - words - 2, HT_ROLE_TITLE, "   every %gs",
@@ -123,8 +131,8 @@ static void draw_title(struct ht_screen *screen, struct ht_canvas *canvas, const
 	if (words) {
 		struct ht_rect banner = { r.y, r.x + r.cols - words - 2, 1, words + 2 };
 
-		ht_canvas_fill(canvas, banner, ' ', HT_ROLE_BAD);
-		ht_canvas_text(canvas, r.y, banner.x + 1, words, HT_ROLE_BAD, state);
+		ht_canvas_fill(canvas, banner, ' ', role);
+		ht_canvas_text(canvas, r.y, banner.x + 1, words, role, state);
 	}
 }
 
@@ -177,11 +185,11 @@ static size_t gather_meters(const struct ht_screen *screen, struct meter *meters
 			m->lost.locks + m->lost.waiters;
 	size_t n = 0;
 
-#define METER(r, label, ...)                                                                                  \
-	do {                                                                                                  \
-		snprintf(meters[n].name, sizeof(meters[n].name), "%s", label);                                \
-		snprintf(meters[n].value, sizeof(meters[n].value), __VA_ARGS__);                              \
-		meters[n++].role = (r);                                                                       \
+#define METER(r, label, ...)                                                                                           \
+	do {                                                                                                           \
+		snprintf(meters[n].name, sizeof(meters[n].name), "%s", label);                                         \
+		snprintf(meters[n].value, sizeof(meters[n].value), __VA_ARGS__);                                       \
+		meters[n++].role = (r);                                                                                \
 	} while (0)
 
 	METER(HT_ROLE_TEXT, "rss", "%s", rss ? ht_fmt_bytes(a, (double)m->rss_bytes) : "-");
@@ -245,11 +253,11 @@ static void draw_bar(struct ht_screen *screen, struct ht_canvas *canvas, struct 
 	for (int i = 0; i < HT_N_PARTS; i++)
 		total += parts[i].value > 0 ? parts[i].value : 0;
 	ht_fmt_bytes(unit, total);
-	width = r.cols - 4 - (int)strlen(unit);
+	width = r.cols - 5 - (int)strlen(unit);
 	ht_canvas_put(canvas, r.y, r.x + 1, '[', HT_ROLE_DIM);
 	ht_chart_stack(canvas, r.y, r.x + 2, width, parts, HT_N_PARTS, total);
 	ht_canvas_put(canvas, r.y, r.x + 2 + width, ']', HT_ROLE_DIM);
-	ht_canvas_text(canvas, r.y, r.x + 3 + width, r.cols, HT_ROLE_TEXT, unit);
+	ht_canvas_text(canvas, r.y, r.x + 4 + width, r.cols, HT_ROLE_TEXT, unit);
 }
 
 static void draw_spark(struct ht_screen *screen, struct ht_canvas *canvas, struct ht_rect r)
@@ -269,16 +277,14 @@ static void draw_spark(struct ht_screen *screen, struct ht_canvas *canvas, struc
 	step = ht_draw_step(ht_draw_history_span(screen->model), (size_t)cols);
 	max = ht_draw_series(screen->model, HT_SERIES_RSS, step, (size_t)cols, values);
 	screen->scale_spark = ht_chart_scale(screen->scale_spark, max);
-	ht_canvas_textf(canvas, r.y, x, 29, HT_ROLE_DIM, "rss for %s, max %s",
-			ht_fmt_ns(span, (double)step * cols), ht_fmt_bytes(unit, max));
+	ht_canvas_textf(canvas, r.y, x, 29, HT_ROLE_DIM, "rss for %s, max %s", ht_fmt_ns(span, (double)step * cols),
+			ht_fmt_bytes(unit, max));
 	ht_chart_spark(canvas, r.y, r.x + 29, cols, values, (size_t)cols, screen->scale_spark, HT_ROLE_CHART);
 }
 
 static void draw_tabs(struct ht_screen *screen, struct ht_canvas *canvas, struct ht_rect r)
 {
 	int x = r.x, active = (int)screen->view;
-	const struct ht_cursor *list = &screen->lists[screen->view];
-	char filter[96];
 
 	if (screen->view == HT_VIEW_SITE)
 		active = screen->n_back ? (int)screen->back[screen->n_back - 1] : HT_VIEW_SITES;
@@ -300,11 +306,6 @@ static void draw_tabs(struct ht_screen *screen, struct ht_canvas *canvas, struct
 		x += ht_canvas_textf(canvas, r.y, x, r.x + r.cols - x, on ? HT_ROLE_SELECTED : HT_ROLE_DIM,
 				     on ? "[%s]" : "%s", label);
 	}
-	if (!list->filter[0] || screen->view >= HT_N_TABS)
-		return;
-	snprintf(filter, sizeof(filter), "  filter: %s", list->filter);
-	if (r.x + r.cols - x >= (int)strlen(filter))
-		ht_canvas_right(canvas, r.y, x, r.x + r.cols - x, HT_ROLE_WARN, filter);
 }
 
 void ht_draw_frame(struct ht_screen *screen, struct ht_canvas *canvas, const struct ht_layout *layout)

@@ -50,5 +50,8 @@ static void draw(struct ht_screen *screen, struct ht_canvas *canvas, const struc
 }
 
 const struct ht_view ht_tab_help = {
-	.id = HT_VIEW_HELP, .title = "Help", .layout = HT_LAYOUT_TEXT, .draw = draw,
+	.id = HT_VIEW_HELP,
+	.title = "Help",
+	.layout = HT_LAYOUT_TEXT,
+	.draw = draw,
 };

@@ -68,6 +68,11 @@ static void detail(struct ht_screen *screen, struct ht_canvas *canvas, struct ht
 }
 
 const struct ht_view ht_tab_locks = {
-	.id = HT_VIEW_LOCKS, .title = "Locks", .table = "locks", .layout = HT_LAYOUT_TABLE,
-	.draw = ht_draw_table, .detail = detail, .detail_rows = 1 + N_SHOWN,
+	.id = HT_VIEW_LOCKS,
+	.title = "Locks",
+	.table = "locks",
+	.layout = HT_LAYOUT_TABLE,
+	.draw = ht_draw_table,
+	.detail = detail,
+	.detail_rows = 1 + N_SHOWN,
 };

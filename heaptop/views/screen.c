@@ -5,19 +5,18 @@
 #include <string.h>
 
 #include "model/tableview.h"
-#include "views/draw.h"
 #include "views/cursor.h"
+#include "views/draw.h"
 
 #define PAGE_LINES 5 /* of the text of a finding */
 #define N_LEAST_INTERVAL_S 0.25
 #define N_MOST_INTERVAL_S 64.0
 
 static const struct ht_view *const views[HT_N_VIEWS] = {
-	[HT_VIEW_OVERVIEW] = &ht_tab_overview, [HT_VIEW_FINDINGS] = &ht_tab_findings,
-	[HT_VIEW_SITES] = &ht_tab_sites,	[HT_VIEW_CLASSES] = &ht_tab_classes,
-	[HT_VIEW_ARENAS] = &ht_tab_arenas,	[HT_VIEW_LOCKS] = &ht_tab_locks,
-	[HT_VIEW_THREADS] = &ht_tab_threads,	[HT_VIEW_SITE] = &ht_tab_site,
-	[HT_VIEW_HELP] = &ht_tab_help,		[HT_VIEW_CHOOSER] = &ht_tab_chooser,
+	[HT_VIEW_OVERVIEW] = &ht_tab_overview, [HT_VIEW_FINDINGS] = &ht_tab_findings, [HT_VIEW_SITES] = &ht_tab_sites,
+	[HT_VIEW_CLASSES] = &ht_tab_classes,   [HT_VIEW_ARENAS] = &ht_tab_arenas,     [HT_VIEW_LOCKS] = &ht_tab_locks,
+	[HT_VIEW_THREADS] = &ht_tab_threads,   [HT_VIEW_SITE] = &ht_tab_site,	      [HT_VIEW_HELP] = &ht_tab_help,
+	[HT_VIEW_CHOOSER] = &ht_tab_chooser,
 };
 
 /* Each table starts in its own order, so that the header can mark it. */
@@ -25,9 +24,8 @@ static const struct {
 	enum ht_view_id view;
 	const struct ht_table_view *table;
 } orders[] = {
-	{ HT_VIEW_SITES, &ht_view_sites }, { HT_VIEW_CLASSES, &ht_view_classes },
-	{ HT_VIEW_ARENAS, &ht_view_arenas }, { HT_VIEW_LOCKS, &ht_view_locks },
-	{ HT_VIEW_THREADS, &ht_view_threads },
+	{ HT_VIEW_SITES, &ht_view_sites }, { HT_VIEW_CLASSES, &ht_view_classes }, { HT_VIEW_ARENAS, &ht_view_arenas },
+	{ HT_VIEW_LOCKS, &ht_view_locks }, { HT_VIEW_THREADS, &ht_view_threads },
 };
 
 const struct ht_view *ht_view_get(enum ht_view_id id)
@@ -59,8 +57,8 @@ void ht_screen_done(struct ht_screen *screen)
 		drop_table(screen);
 }
 
-void ht_screen_set_frame(struct ht_screen *screen, const struct ht_model *model,
-			 const struct ht_findings *findings, struct ht_sym *sym)
+void ht_screen_set_frame(struct ht_screen *screen, const struct ht_model *model, const struct ht_findings *findings,
+			 struct ht_sym *sym)
 {
 	screen->model = model;
 	screen->findings = findings;
@@ -101,6 +99,9 @@ static void go_back(struct ht_screen *screen)
 
 bool ht_screen_show(struct ht_screen *screen, const char *name)
 {
+	/* batch output has the ledger as a table of its own; here it is on the overview */
+	if (strcmp(name, "ledger") == 0)
+		name = "overview";
 	for (int i = 0; i < HT_N_TABS; i++) {
 		const char *title = views[i]->title, *n = name;
 
@@ -248,23 +249,75 @@ static void back(struct ht_screen *screen)
 	}
 }
 
-static enum ht_request run(struct ht_screen *screen, enum ht_command command)
+/* Commands that lead to another view; false: it is none of them. */
+static bool run_go(struct ht_screen *screen, enum ht_command command)
 {
-	struct ht_cursor *list = &screen->lists[screen->view];
 	int tab = (int)screen->view < HT_N_TABS ? (int)screen->view : HT_VIEW_SITES;
 
-	ht_draw_table_sync(screen);
-	if (command >= HT_CMD_VIEW_1 && command <= HT_CMD_VIEW_7) {
+	if (command >= HT_CMD_VIEW_1 && command <= HT_CMD_VIEW_7)
 		go(screen, (enum ht_view_id)(command - HT_CMD_VIEW_1));
-		return HT_REQ_NONE;
+	else if (command == HT_CMD_NEXT_VIEW)
+		go(screen, (enum ht_view_id)((tab + 1) % HT_N_TABS));
+	else if (command == HT_CMD_PREV_VIEW)
+		go(screen, (enum ht_view_id)((tab + HT_N_TABS - 1) % HT_N_TABS));
+	else if (command == HT_CMD_HELP && screen->view == HT_VIEW_HELP)
+		go_back(screen);
+	else if (command == HT_CMD_HELP)
+		go(screen, HT_VIEW_HELP);
+	else
+		return false;
+	return true;
+}
+
+/* Commands about order and filter of a table; false: it is none of them. */
+static bool run_order(struct ht_screen *screen, enum ht_command command)
+{
+	struct ht_cursor *list = &screen->lists[screen->view];
+	const struct ht_column *columns;
+	size_t n;
+
+	if (command == HT_CMD_SORT_LEFT) {
+		move_sort(screen, -1);
+	} else if (command == HT_CMD_SORT_RIGHT) {
+		move_sort(screen, 1);
+	} else if (command == HT_CMD_INVERT) {
+		list->ascending = !list->ascending;
+		drop_table(screen);
+	} else if (command == HT_CMD_FILTER) {
+		screen->mode = HT_MODE_FILTER;
+	} else if (command == HT_CMD_SORT_MENU) {
+		screen->menu = sort_column(screen, &columns, &n);
+		screen->mode = HT_MODE_SORT;
+	} else {
+		return false;
 	}
+	return true;
+}
+
+static void move_cursor(struct ht_screen *screen, enum ht_command command)
+{
+	struct ht_cursor *list = &screen->lists[screen->view];
+	bool page = command == HT_CMD_PAGE_UP || command == HT_CMD_PAGE_DOWN;
+
+	if (screen->view != HT_VIEW_FINDINGS) {
+		ht_cursor_command(list, command);
+		return;
+	}
+	/* the list of findings is short, the text of one is long: pages turn the text */
+	if (page) {
+		list->scroll += command == HT_CMD_PAGE_UP ? -PAGE_LINES : PAGE_LINES;
+	} else {
+		list->scroll = 0;
+		ht_cursor_command(list, command);
+	}
+}
+
+static enum ht_request run(struct ht_screen *screen, enum ht_command command)
+{
+	ht_draw_table_sync(screen);
+	if (run_go(screen, command) || run_order(screen, command))
+		return HT_REQ_NONE;
 	switch (command) {
-	case HT_CMD_HELP:
-		if (screen->view == HT_VIEW_HELP)
-			go_back(screen);
-		else
-			go(screen, HT_VIEW_HELP);
-		break;
 	case HT_CMD_QUIT:
 		return quit_or_close(screen);
 	case HT_CMD_BACK:
@@ -276,34 +329,6 @@ static enum ht_request run(struct ht_screen *screen, enum ht_command command)
 		if (screen->view == HT_VIEW_CHOOSER)
 			return choose(screen);
 		open_selected(screen);
-		break;
-	case HT_CMD_NEXT_VIEW:
-		go(screen, (enum ht_view_id)((tab + 1) % HT_N_TABS));
-		break;
-	case HT_CMD_PREV_VIEW:
-		go(screen, (enum ht_view_id)((tab + HT_N_TABS - 1) % HT_N_TABS));
-		break;
-	case HT_CMD_FILTER:
-		memcpy(screen->typed_before, list->filter, sizeof(list->filter));
-		screen->mode = HT_MODE_FILTER;
-		break;
-	case HT_CMD_SORT_MENU: {
-		const struct ht_column *columns;
-		size_t n;
-
-		screen->menu = sort_column(screen, &columns, &n);
-		screen->mode = HT_MODE_SORT;
-		break;
-	}
-	case HT_CMD_SORT_LEFT:
-		move_sort(screen, -1);
-		break;
-	case HT_CMD_SORT_RIGHT:
-		move_sort(screen, 1);
-		break;
-	case HT_CMD_INVERT:
-		list->ascending = !list->ascending;
-		drop_table(screen);
 		break;
 	case HT_CMD_PAUSE:
 		screen->paused = !screen->paused;
@@ -323,17 +348,8 @@ static enum ht_request run(struct ht_screen *screen, enum ht_command command)
 		break;
 	case HT_CMD_REDRAW:
 		return HT_REQ_REDRAW;
-	case HT_CMD_PAGE_UP:
-	case HT_CMD_PAGE_DOWN:
-		/* the list of findings is short, the text of one is long */
-		if (screen->view == HT_VIEW_FINDINGS) {
-			list->scroll += command == HT_CMD_PAGE_UP ? -PAGE_LINES : PAGE_LINES;
-			break;
-		}
-		ht_cursor_command(list, command);
-		break;
 	default:
-		ht_cursor_command(list, command);
+		move_cursor(screen, command);
 	}
 	return HT_REQ_NONE;
 }
@@ -423,7 +439,8 @@ enum ht_request ht_screen_key(struct ht_screen *screen, int key)
 
 static void draw_too_small(struct ht_canvas *canvas)
 {
-	ht_canvas_textf(canvas, 0, 0, canvas->cols, HT_ROLE_WARN, "Terminal too small: %dx%d", canvas->cols, canvas->rows);
+	ht_canvas_textf(canvas, 0, 0, canvas->cols, HT_ROLE_WARN, "Terminal too small: %dx%d", canvas->cols,
+			canvas->rows);
 	ht_canvas_textf(canvas, 1, 0, canvas->cols, HT_ROLE_TEXT, "heaptop needs %dx%d", ht_layout_min_cols(),
 			ht_layout_min_rows());
 }

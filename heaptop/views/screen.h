@@ -14,19 +14,19 @@
 enum ht_request {
 	HT_REQ_NONE,
 	HT_REQ_QUIT,
-	HT_REQ_REDRAW,	   /* send every cell */
-	HT_REQ_REFRESH,	   /* pause ended or interval changed: new data now */
-	HT_REQ_WSS,	   /* measure the working set */
+	HT_REQ_REDRAW,	/* send every cell */
+	HT_REQ_REFRESH, /* pause ended or interval changed: new data now */
+	HT_REQ_WSS,	/* measure the working set */
 	HT_REQ_WSS_CANCEL,
-	HT_REQ_ATTACH,	   /* to choices[screen->chosen] */
+	HT_REQ_ATTACH, /* to choices[screen->chosen] */
 };
 
 void ht_screen_init(struct ht_screen *screen);
 void ht_screen_done(struct ht_screen *screen);
 
 /* New data; the pointers must stay good until the next call.  `findings` and `sym` may be NULL. */
-void ht_screen_set_frame(struct ht_screen *screen, const struct ht_model *model,
-			 const struct ht_findings *findings, struct ht_sym *sym);
+void ht_screen_set_frame(struct ht_screen *screen, const struct ht_model *model, const struct ht_findings *findings,
+			 struct ht_sym *sym);
 /* The processes that the chooser offers. */
 void ht_screen_set_choices(struct ht_screen *screen, const struct ht_list_entry *choices, size_t n);
 /* Goes to a view by name ("sites"); false if there is none. */

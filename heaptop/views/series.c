@@ -84,8 +84,8 @@ double ht_draw_series(const struct ht_model *model, enum ht_series series, uint6
 		if (!point)
 			continue;
 		/* between the last point before a gap and the first after it nothing is known */
-		if (at + 1 < model->n_history && model->history[at + 1].gap &&
-		    ns - point->realtime_ns > step_ns && ns > point->realtime_ns + SECOND_NS)
+		if (at + 1 < model->n_history && model->history[at + 1].gap && ns - point->realtime_ns > step_ns &&
+		    ns > point->realtime_ns + SECOND_NS)
 			continue;
 		ret[i] = series == HT_SERIES_RATE ? rate(model, at, step_ns) : level(point, series);
 		if (ret[i] > max)

@@ -109,7 +109,8 @@ static void detail(struct ht_screen *screen, struct ht_canvas *canvas, struct ht
 	own = count_own(lines, n);
 	for (size_t i = own; i < n && y < r.y + r.rows; i++, y++) {
 		if (y == r.y + r.rows - 1 && i + 1 < n) {
-			ht_canvas_textf(canvas, y, r.x + 3, r.cols - 3, HT_ROLE_DIM, "and %zu more frames: Enter", n - i);
+			ht_canvas_textf(canvas, y, r.x + 3, r.cols - 3, HT_ROLE_DIM, "and %zu more frames: Enter",
+					n - i);
 			break;
 		}
 		ht_canvas_text(canvas, y, r.x + 1, 2, HT_ROLE_DIM, i == own ? "" : canvas->utf8 ? "\xe2\x86\x90" : "<");
@@ -172,7 +173,8 @@ static void draw_site(struct ht_screen *screen, struct ht_canvas *canvas, const 
 	ht_canvas_textf(canvas, r.y + 3, r.x + 1, r.cols - 1, HT_ROLE_HEADER, "STACK of site %u%s", site->id,
 			site->truncated ? ", cut before its root" : "");
 	if (site->live_samples < 10)
-		ht_canvas_right(canvas, r.y + 3, r.x, r.cols - 1, HT_ROLE_WARN, "fewer than 10 live samples: rough figures");
+		ht_canvas_right(canvas, r.y + 3, r.x, r.cols - 1, HT_ROLE_WARN,
+				"fewer than 10 live samples: rough figures");
 	r.y += 4;
 	r.rows -= 4;
 	shown = n - own + (own > 0);
@@ -182,7 +184,8 @@ static void draw_site(struct ht_screen *screen, struct ht_canvas *canvas, const 
 		const struct line *line;
 
 		if (own > 0 && at == 0) {
-			ht_canvas_textf(canvas, r.y, r.x + 5, r.cols - 5, HT_ROLE_DIM, "(%zu frames of the allocator)", own);
+			ht_canvas_textf(canvas, r.y, r.x + 5, r.cols - 5, HT_ROLE_DIM, "(%zu frames of the allocator)",
+					own);
 			continue;
 		}
 		line = &lines[at - (own > 0) + own];
@@ -190,16 +193,24 @@ static void draw_site(struct ht_screen *screen, struct ht_canvas *canvas, const 
 			ht_canvas_text(canvas, r.y + i, r.x + 1, 3, HT_ROLE_DIM, "inl");
 		else
 			ht_canvas_textf(canvas, r.y + i, r.x + 1, 3, HT_ROLE_DIM, "%3u", line->depth);
-		ht_draw_stack_frame(canvas, r.y + i, r.x + 5, r.cols - 6, at == (own > 0) ? HT_ROLE_SORTED : HT_ROLE_TEXT,
-				    &line->frame);
+		ht_draw_stack_frame(canvas, r.y + i, r.x + 5, r.cols - 6,
+				    at == (own > 0) ? HT_ROLE_SORTED : HT_ROLE_TEXT, &line->frame);
 	}
 }
 
 const struct ht_view ht_tab_sites = {
-	.id = HT_VIEW_SITES, .title = "Sites", .table = "sites", .layout = HT_LAYOUT_TABLE, .draw = ht_draw_table,
-	.detail = detail, .detail_rows = 4,
+	.id = HT_VIEW_SITES,
+	.title = "Sites",
+	.table = "sites",
+	.layout = HT_LAYOUT_TABLE,
+	.draw = ht_draw_table,
+	.detail = detail,
+	.detail_rows = 4,
 };
 
 const struct ht_view ht_tab_site = {
-	.id = HT_VIEW_SITE, .title = "Site", .layout = HT_LAYOUT_PAGE, .draw = draw_site,
+	.id = HT_VIEW_SITE,
+	.title = "Site",
+	.layout = HT_LAYOUT_PAGE,
+	.draw = draw_site,
 };

@@ -13,12 +13,12 @@
 
 #include "util/text.h"
 #include "util/units.h"
-#include "views/draw.h"
 #include "views/cursor.h"
+#include "views/draw.h"
 
 #define N_COLUMNS_MAX 32
-#define ERR_ROOM 8 /* errors of figures come in while the text has this much more than it needs */
-#define ERR_COLS 5    /* "±12%" and a blank */
+#define ERR_ROOM 8     /* errors of figures come in while the text has this much more than it needs */
+#define ERR_COLS 5     /* "±12%" and a blank */
 #define DETAIL_FROM 12 /* body rows from which the selected row is explained */
 
 struct fit {
@@ -26,6 +26,7 @@ struct fit {
 	size_t column[N_COLUMNS_MAX];
 	int width[N_COLUMNS_MAX]; /* without the blank after it */
 	bool err[N_COLUMNS_MAX];
+	bool right[N_COLUMNS_MAX]; /* flush right */
 };
 
 static const char *format_cell(const struct ht_column *column, const struct ht_cell *cell, char buf[HT_UNIT_ROOM])
@@ -125,6 +126,19 @@ static bool has_errors(const struct ht_table *table, size_t c, size_t first, siz
 	return false;
 }
 
+/* Names that stand for numbers carry them along (thread ids, class sizes); they go right like numbers. */
+static bool goes_right(const struct ht_table *table, size_t c, size_t first, size_t n)
+{
+	const struct ht_column *column = &table->columns[c];
+
+	if (column->kind != HT_CELL_TEXT)
+		return true;
+	for (size_t i = first; column->width > 0 && i < first + n && i < table->n_rows; i++)
+		if (table->rows[i].cells[c].num != 0)
+			return true;
+	return false;
+}
+
 static void remove_column(struct fit *fit, int at)
 {
 	fit->n--;
@@ -190,16 +204,11 @@ static void fit_columns(const struct ht_table *table, const struct ht_cursor *li
 	for (int i = 0; i < fit->n; i++) {
 		int room = cols + 1 - fit_sum(fit) - ERR_COLS - (flexible >= 0 ? ERR_ROOM : 0);
 
+		fit->right[i] = goes_right(table, fit->column[i], first, n);
 		fit->err[i] = room >= 0 && has_errors(table, fit->column[i], first, n);
 	}
 	if (flexible >= 0 && cols + 1 > fit_sum(fit))
 		fit->width[flexible] += cols + 1 - fit_sum(fit);
-}
-
-/* A name that stands for a number carries it along (thread ids, class sizes); it goes right like one. */
-static bool is_numeric(const struct ht_column *column, const struct ht_cell *cell)
-{
-	return column->kind != HT_CELL_TEXT || (column->width > 0 && cell->num != 0);
 }
 
 static void draw_header(struct ht_canvas *canvas, struct ht_rect r, const struct ht_table *table,
@@ -214,7 +223,7 @@ static void draw_header(struct ht_canvas *canvas, struct ht_rect r, const struct
 		char title[64];
 
 		snprintf(title, sizeof(title), "%s%s", column->title, !sorted ? "" : list->ascending ? "^" : "v");
-		if (is_numeric(column, &table->rows[list->top].cells[fit->column[i]]))
+		if (fit->right[i])
 			ht_canvas_right(canvas, r.y, x, fit->width[i], role, title);
 		else
 			ht_canvas_text(canvas, r.y, x, fit->width[i], role, title);
@@ -247,10 +256,11 @@ static void draw_row(struct ht_canvas *canvas, struct ht_rect r, const struct ht
 
 		if (column->kind != HT_CELL_TEXT)
 			ht_canvas_right(canvas, r.y, x, fit->width[i], role, format_cell(column, cell, buf));
-		else if (is_numeric(column, cell) && cell->text)
+		else if (fit->right[i] && cell->text)
 			ht_canvas_right(canvas, r.y, x, fit->width[i], role, cell->text);
 		else
-			ht_draw_foreign(canvas, r.y, x, fit->width[i], role, cell->known && cell->text ? cell->text : "-");
+			ht_draw_foreign(canvas, r.y, x, fit->width[i], role,
+					cell->known && cell->text ? cell->text : "-");
 		x += fit->width[i] + 1;
 		if (fit->err[i]) {
 			draw_error(canvas, r.y, x - 1, cell);

@@ -32,6 +32,11 @@ static void detail(struct ht_screen *screen, struct ht_canvas *canvas, struct ht
 }
 
 const struct ht_view ht_tab_threads = {
-	.id = HT_VIEW_THREADS, .title = "Threads", .table = "threads", .layout = HT_LAYOUT_TABLE,
-	.draw = ht_draw_table, .detail = detail, .detail_rows = 1,
+	.id = HT_VIEW_THREADS,
+	.title = "Threads",
+	.table = "threads",
+	.layout = HT_LAYOUT_TABLE,
+	.draw = ht_draw_table,
+	.detail = detail,
+	.detail_rows = 1,
 };

@@ -33,6 +33,7 @@ struct ht_screen;
 struct ht_cursor {
 	uint64_t selected;
 	bool has_selected;
+	bool moved; /* by a person; before that the cursor stays on the first row */
 	size_t cursor, top, n_rows;
 	int page;	  /* rows shown in the last frame */
 	int scroll;	  /* columns scrolled away at the left */
@@ -80,7 +81,6 @@ struct ht_screen {
 	int zoom; /* steps of the history plot */
 	size_t menu;
 	size_t chosen; /* index of choices */
-	char typed_before[64]; /* filter before it was edited */
 	/* what the app says */
 	char message[200];
 	enum ht_role message_role;
@@ -96,7 +96,7 @@ struct ht_screen {
 const struct ht_view *ht_view_get(enum ht_view_id id);
 
 /* One file each. */
-extern const struct ht_view ht_tab_overview, ht_tab_findings, ht_tab_sites, ht_tab_classes, ht_tab_arenas,
-	ht_tab_locks, ht_tab_threads, ht_tab_site, ht_tab_help, ht_tab_chooser;
+extern const struct ht_view ht_tab_overview, ht_tab_findings, ht_tab_sites, ht_tab_classes, ht_tab_arenas, ht_tab_locks,
+	ht_tab_threads, ht_tab_site, ht_tab_help, ht_tab_chooser;
 
 #endif /* HT_VIEWS_VIEW_H */

@@ -302,7 +302,8 @@ HEAPSPY_ASSERT(sizeof(struct heapspy_module) == 512, "module size");
  * One span.  `used` is written by the owner on every malloc and free, so the figures are exact at every
  * instant; while a span is a thread's active one, HEAPSPY_USED_BIAS is added to it.
  *   live slots   = (used & ~BIAS) - pending - (ring entries of all threads that name this span)
- *   cached slots = extended - (used & ~BIAS)    in an owned span: thread cache; else: free slots in spans
+ *   free slots   = extended - (used & ~BIAS)    thread cache in an owned span that is active (BIAS set) or empty;
+ *                                               else they are free slots in partly used spans, owned or not
  *   never touched = n_slots - extended
  */
 struct heapspy_span {

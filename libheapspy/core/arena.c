@@ -328,8 +328,10 @@ bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t b
 	base = hs_vm_remap(span->base, old, rounded);
 	if (base == NULL && may_move)
 		base = move_huge(span, old, rounded, quantum);
-	else if (base != NULL && !hs_pagemap_prepare(base, rounded))
-		base = rounded > old ? NULL : base; /* grown into a part of the address space without a leaf */
+	else if (base != NULL && !hs_pagemap_prepare(base, rounded)) {
+		(void)hs_vm_remap(base, rounded, old); /* grown into a part of the address space without a leaf */
+		base = NULL;
+	}
 	if (base != NULL) {
 		span->base = base;
 		span->n_pages = rounded >> HS_PAGE_SHIFT;

@@ -133,6 +133,7 @@ void hs_arena_init_child(struct hs_arena *arena)
 	/* a purge that the fork cut in two: its pages count as dirty again */
 	if (arena->xpurging != 0) {
 		attach_locked(arena, &arena->purging, false);
+		hs_ranges_publish_locked(arena);
 		arena->xpurging = 0;
 	}
 }

@@ -73,6 +73,21 @@ static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine)
 	}
 }
 
+/* Slots in a dead thread's rings are sealed; in spans that are not orphans too they become free again. */
+static void reclaim_rings(struct hs_tcache *dead)
+{
+	for (unsigned k = 0; k < HEAPSPY_RING; k++) {
+		struct hs_span *s = dead->ring[k].span;
+
+		dead->row->ring[k].n = 0;
+		if (s == NULL || s->state != HS_SPAN_SMALL || s->recount != 0 || s->xowner == HS_OWNER_NONE)
+			continue;
+		hs_tcache_make_anew(s);
+		if (s->xowner == HS_OWNER_FULL)
+			hs_bin_return(&s->arena->bins[s->klass], s, &dead->waits);
+	}
+}
+
 void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepared)
 {
 	struct hs_list *next;
@@ -84,6 +99,9 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 		/* what we gathered must be on xfree before a span is made anew from its seals */
 		if (mine != NULL)
 			hs_tcache_flush(mine);
+		for (uint32_t i = 0; prepared && i < heap->xn_arenas; i++)
+			if (heap->arenas[i]->cache != NULL)
+				hs_tcache_flush(heap->arenas[i]->cache);
 		orphan_spans(heap, mine);
 	}
 	for (struct hs_list *l = heap->tcaches.next; l != &heap->tcaches; l = next) {
@@ -92,16 +110,21 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 		next = l->next;
 		if (t == mine)
 			continue;
-		for (unsigned k = 0; k < HEAPSPY_RING; k++)
-			t->row->ring[k].n = 0;
+		reclaim_rings(t);
 		t->row->state = HEAPSPY_THREAD_FREE;
 		t->arena->xn_threads--;
 		t->arena->row->n_threads = t->arena->xn_threads;
 		hs_sub_relaxed(&heap->xn_threads, 1);
 		heap->rows.threads[0].allocated_bytes += t->row->allocated_bytes;
+		heap->rows.threads[0].lock_wait_ns += t->row->lock_wait_ns;
+		t->row->allocated_bytes = t->row->lock_wait_ns = 0;
 		hs_list_remove(l);
 		hs_list_push_front(&heap->spare, l);
 	}
-	if (mine != NULL)
+	if (mine != NULL) {
+		/* the baseline goes to the dead, so that the thread's row tells what it did since the fork */
+		heap->rows.threads[0].allocated_bytes += mine->row->allocated_bytes;
+		mine->row->allocated_bytes = 0;
 		mine->row->tid = hs_gettid();
+	}
 }

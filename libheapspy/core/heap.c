@@ -183,7 +183,9 @@ static void bury_locked(struct hs_heap *heap, struct hs_tcache *t)
 		heap->rows.thread_classes[c].n_refills += t->class_rows[c].n_refills;
 		heap->rows.thread_classes[c].n_remote_freed += t->class_rows[c].n_remote_freed;
 	}
-	row->allocated_bytes = row->large_allocated_bytes = row->n_remote_freed = 0;
+	/* what was added must not be counted twice */
+	row->allocated_bytes = row->large_allocated_bytes = row->n_remote_freed = row->lock_wait_ns = 0;
+	row->n_slow = row->n_samples = 0;
 	hs_store_relaxed(&row->state, HEAPSPY_THREAD_FREE);
 	t->arena->xn_threads--;
 	t->arena->row->n_threads = t->arena->xn_threads;

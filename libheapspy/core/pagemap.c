@@ -52,7 +52,7 @@ void hs_pagemap_set(const void *page, struct hs_span *span)
 	if (hs_unlikely((hs_load_relaxed(&touched[bit / 64]) >> (bit % 64) & 1) == 0)) {
 		uint64_t mask = (uint64_t)1 << (bit % 64);
 
-		if ((__atomic_fetch_or(&touched[bit / 64], mask, __ATOMIC_RELAXED) & mask) == 0)
+		if ((hs_or_relaxed(&touched[bit / 64], mask) & mask) == 0)
 			hs_add_relaxed(&hs_pagemap_touched_bytes, 4096);
 	}
 	hs_store_relaxed(&leaf[index], span);

@@ -51,7 +51,7 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 		if (chunk == NULL)
 			return NULL;
 		for (unsigned i = 0; i < HS_SPAN_CHUNK; i++) {
-			chunk->spans[i].arena = a;
+			hs_store_relaxed(&chunk->spans[i].arena, a);
 			hs_list_push_back(&a->spare, &chunk->spans[i].link);
 		}
 		chunk->next = a->chunks;
@@ -105,7 +105,8 @@ struct hs_span *hs_ranges_neighbour_locked(struct hs_arena *a, const char *p, un
 {
 	struct hs_span *s = hs_pagemap_get(p);
 
-	return s != NULL && s->arena == a && s->state == state ? s : NULL;
+	/* relaxed: a span of another arena may be in the making, and then it reads as NULL or as that arena */
+	return s != NULL && hs_load_relaxed(&s->arena) == a && s->state == state ? s : NULL;
 }
 
 void hs_ranges_insert_locked(struct hs_arena *a, struct hs_span *s)

@@ -88,21 +88,36 @@ static void unkeep(struct hs_tcache *t, struct hs_span *s)
 	}
 }
 
-/* Slots that were handed out and are not sealed: the truth, whatever the counter in the segment says. */
-static uint32_t count_live(const struct hs_span *s)
+/*
+ * Slots that are not on the owner's list, live or on their way in a ring: the truth, whatever the counter in the
+ * segment says.  A damaged list ends the count early, and the span stays.
+ */
+static uint32_t count_out(const struct hs_span *s)
 {
-	uint32_t live = 0;
+	const struct hs_slot *slot = s->free;
+	uint32_t out = s->n_extended;
 
-	for (uint32_t i = 0; i < s->n_extended; i++) {
-		const struct hs_slot *slot = (const struct hs_slot *)(const void *)(s->base + (size_t)i * s->slot_bytes);
-
-		live += slot->seal != s;
+	while (slot != NULL && out > 0) {
+		if ((size_t)((const char *)slot - s->base) >= hs_span_bytes(s) || slot->seal != s)
+			return out;
+		out--;
+		slot = slot->next;
 	}
-	return live;
+	return out;
+}
+
+/* `used` says that the span is empty.  If that is not so, a raw clone's child has written to our statistics. */
+static bool verified_empty(struct hs_span *s)
+{
+	uint32_t out = count_out(s);
+
+	if (hs_unlikely(out != 0))
+		hs_poke(&s->row->used, out);
+	return out == 0;
 }
 
 /* After a fork: list and counter of a span whose owner was perhaps in the middle of something. */
-static void make_anew(struct hs_span *s)
+void hs_tcache_make_anew(struct hs_span *s)
 {
 	uint32_t live = 0;
 
@@ -118,9 +133,10 @@ static void make_anew(struct hs_span *s)
 		slot->next = s->free;
 		s->free = slot;
 	}
-	s->recount = 0;
-	hs_poke(&s->row->used, live);
+	hs_poke(&s->row->used, live | (hs_peek(&s->row->used) & HEAPSPY_USED_BIAS));
 	hs_poke(&s->row->xpending, 0);
+	/* [mo:recount release] who waits in hs_tcache_free_slow() may seal slots again */
+	hs_store_release(&s->recount, 0);
 }
 
 /* Takes in what others freed.  True if the list is not empty afterwards. */
@@ -191,7 +207,7 @@ static void retire(struct hs_tcache *t, struct hs_span *s)
 static void adopt(struct hs_tcache *t, struct hs_span *s)
 {
 	if (hs_unlikely(s->recount))
-		make_anew(s);
+		hs_tcache_make_anew(s);
 	hs_poke(&s->row->owner, t->id);
 	s->emptied = 0;
 	keep(t, s);
@@ -252,7 +268,7 @@ static void let_go_bin(struct hs_tcache *t, struct hs_span *s)
 static void let_go(struct hs_tcache *t, struct hs_span *s)
 {
 	collect(s);
-	if (used_of(s) == 0 && count_live(s) == 0)
+	if (used_of(s) == 0 && verified_empty(s))
 		retire(t, s);
 	else if (s->free == NULL && s->n_extended == s->n_slots)
 		let_go_full(t, s);
@@ -293,7 +309,7 @@ static struct hs_span *next_span(struct hs_tcache *t, unsigned klass)
 	if (s == NULL)
 		s = hs_arena_alloc_small(t->arena, klass, (uintptr_t)t, &t->waits);
 	else if (s->recount)
-		make_anew(s);
+		hs_tcache_make_anew(s);
 	return s;
 }
 
@@ -331,15 +347,8 @@ HS_COLD void hs_tcache_bad_list(struct hs_tcache *t, struct hs_span *s, void *p)
 
 void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 {
-	uint32_t live;
-
-	if (s->emptied != 0 || s == t->active[s->klass])
+	if (s->emptied != 0 || s == t->active[s->klass] || !verified_empty(s))
 		return;
-	live = count_live(s);
-	if (hs_unlikely(live != 0)) {
-		hs_poke(&s->row->used, live); /* a raw clone's child has written to our statistics */
-		return;
-	}
 	if (t->emptied_bytes + hs_span_bytes(s) <= HS_EMPTY_KEEP_BYTES) {
 		hs_list_remove(&s->link);
 		hs_list_push_back(&t->partial[s->klass], &s->link);
@@ -434,13 +443,18 @@ void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 	}
 	if (owns(t, s)) {
 		push_own(t, s, slot);
-	} else if (hs_load_relaxed(&s->xowner) == HS_OWNER_FULL && claim_full(t, s)) {
-		collect(s);
-		push_own(t, s, slot);
-		limit_partial(t, s->klass);
-	} else {
-		gather(t, s, slot);
+		return;
 	}
+	do {
+		if (hs_load_relaxed(&s->xowner) == HS_OWNER_FULL && claim_full(t, s)) {
+			collect(s);
+			push_own(t, s, slot);
+			limit_partial(t, s->klass);
+			return;
+		}
+		/* [mo:recount acquire] after a fork, the new owner reads the seals: ours must not be among them */
+	} while (hs_unlikely(hs_load_acquire(&s->recount) != 0));
+	gather(t, s, slot);
 }
 
 /* ---- now and then ---- */

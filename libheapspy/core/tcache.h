@@ -95,6 +95,9 @@ void hs_tcache_flush(struct hs_tcache *t);
 /* Now and then (by bytes allocated): flushes, and retires spans that stayed empty since the last time. */
 void hs_tcache_tick(struct hs_tcache *t);
 
+/* After a fork: makes free list and counters from the seals.  No ring may hold slots of the span. */
+void hs_tcache_make_anew(struct hs_span *s);
+
 /* A sample was placed into a slot just allocated by `t`. */
 void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s);
 

@@ -19,7 +19,7 @@ static void add_span(const struct heapspy_span *row, struct heapspy_history *sum
 	sum->live_bytes += (used - pending) * size;
 	if (extended < used)
 		extended = used;
-	if (hs_load_relaxed(&row->owner) != 0)
+	if (hs_load_relaxed(&row->owner) != 0 && (used == 0 || (hs_load_relaxed(&row->used) & HEAPSPY_USED_BIAS) != 0))
 		sum->thread_cache_bytes += (extended - used + pending) * size;
 	else
 		sum->span_free_bytes += (extended - used + pending) * size;

@@ -4,7 +4,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <time.h>
+#include <sys/uio.h>
 
 #include "base/atomic.h"
 #include "base/bits.h"
@@ -107,24 +107,17 @@ bool hs_vm_move(void *addr, size_t old_bytes, void *to, size_t new_bytes)
 }
 
 /*
- * Kernels before 5.14 have no MADV_POPULATE_WRITE.  There, a system call that writes its result into the page
- * makes the kernel fault it in and say EFAULT where we would have got SIGBUS; what stood there is put back.
+ * Kernels before 5.14 have no MADV_POPULATE_WRITE.  There, a system call that copies into the page makes the kernel
+ * fault it in and say EFAULT where we would have got SIGBUS.  What it copies is what stands there.
  */
-static bool touch_page(volatile uint64_t *word)
+static bool touch_page(uint64_t *word)
 {
-	struct timespec *ts = (struct timespec *)word;
-	uint64_t keep[2];
-	long ret;
+	uint64_t keep;
+	struct iovec mine = {&keep, sizeof(keep)}, page = {word, sizeof(*word)};
+	long pid = hs_getpid(), n = (long)sizeof(keep);
 
-	/* reading a hole of tmpfs gives zeroes and cannot fail for lack of space on any kernel we support */
-	keep[0] = word[0];
-	keep[1] = word[1];
-	ret = hs_syscall2(SYS_clock_gettime, CLOCK_MONOTONIC, ts);
-	if (is_error(ret))
-		return false;
-	word[0] = keep[0];
-	word[1] = keep[1];
-	return true;
+	return hs_syscall6(SYS_process_vm_readv, pid, &mine, 1, &page, 1, 0) == n &&
+	       hs_syscall6(SYS_process_vm_writev, pid, &mine, 1, &page, 1, 0) == n;
 }
 
 bool hs_vm_touch(void *addr, size_t bytes)
@@ -143,7 +136,7 @@ bool hs_vm_touch(void *addr, size_t bytes)
 	if (ret != err_inval)
 		return false;
 	for (; lo < hi; lo += page)
-		if (!touch_page((volatile uint64_t *)lo))
+		if (!touch_page((uint64_t *)lo))
 			return false;
 	return true;
 }

@@ -162,10 +162,15 @@ static uint64_t generation_key(void)
 	return (uint64_t)g << 48;
 }
 
+static struct cache_slot *slot_of(uint64_t key)
+{
+	return &cache[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 52];
+}
+
 static struct hs_cfi_rule rule_at(uintptr_t pc, uint64_t generation)
 {
 	uint64_t key = (uint64_t)pc ^ generation;
-	struct cache_slot *slot = &cache[(key * UINT64_C(0x9e3779b97f4a7c15)) >> 52];
+	struct cache_slot *slot = slot_of(key);
 	uint64_t packed = hs_load_relaxed(&slot->xrule);
 
 	if (hs_likely((hs_load_relaxed(&slot->xcheck) ^ mix(packed)) == key))
@@ -210,6 +215,8 @@ static bool step_signal(struct walk *w)
 		return false;
 	if (SIGFRAME_LINK != 0)
 		w->link = load(w->sp + SIGFRAME_LINK);
+	if (sp % sizeof(uintptr_t) != 0)
+		return false;
 	/* the interrupted code may have been on another stack: what is known about that one holds then */
 	if (sp < w->sp || sp >= w->high) {
 		if (sp < w->bounds.low || sp >= w->bounds.high)
@@ -324,25 +331,76 @@ static enum step step(struct walk *w, uint64_t generation)
 	return w->pc < 4096 ? STEP_ROOT : STEP_CALLER;
 }
 
+#define FAST_FP_SAME ((unsigned)HS_CFA_SP | (unsigned)HS_FP_SAME << 3)
+#define FAST_FP_SAVED ((unsigned)HS_CFA_SP | (unsigned)HS_FP_AT_CFA << 3)
+#define FAST_RA (UINT64_C(0x7fff)) /* -8, as packed */
+
+/*
+ * Nearly all frames, once they are cached: CFA from sp, the return address just below it, fp untouched or saved
+ * in the frame; so every word lies between sp and the CFA.  Stops in front of any other frame.  The
+ * same as step(), with the state in registers: 5 instead of 8 ns a frame.
+ */
+RAW_READ static size_t collect_fast(struct walk *walk, uint64_t generation, uint64_t *pcs, size_t n, size_t cap)
+{
+	uintptr_t pc = walk->pc, sp = walk->sp, fp = walk->fp, high = walk->high;
+	bool fp_known = walk->fp_known;
+
+	while (n < cap) {
+		uint64_t key = (uint64_t)(pc - 1) ^ generation;
+		const struct cache_slot *slot = slot_of(key);
+		uint64_t packed = hs_load_relaxed(&slot->xrule);
+		unsigned kind = packed & 0x3f;
+		uintptr_t cfa = sp + (uintptr_t)(intptr_t)unfield(packed, 9, 25);
+		uintptr_t next;
+
+		if ((hs_load_relaxed(&slot->xcheck) ^ mix(packed)) != key || packed >> 49 != FAST_RA || cfa <= sp || cfa > high)
+			break;
+		if (kind == FAST_FP_SAVED) {
+			uintptr_t at = cfa + (uintptr_t)(intptr_t)unfield(packed, 34, 15);
+
+			if (at < sp || at >= cfa)
+				break;
+			fp = *(const volatile uintptr_t *)at;
+			fp_known = true;
+		} else if (kind != FAST_FP_SAME) {
+			break;
+		}
+		next = *(const volatile uintptr_t *)(cfa - 8);
+		sp = cfa;
+		pc = strip(next);
+		if (pc < 4096)
+			break;
+		pcs[n++] = pc;
+	}
+	walk->pc = pc;
+	walk->sp = sp;
+	walk->fp = fp;
+	walk->fp_known = fp_known;
+	return n;
+}
+
+static bool left_out(uintptr_t pc)
+{
+	return pc >= config.skip_low && pc < config.skip_high;
+}
+
 static size_t collect(struct walk *w, uint64_t *pcs, size_t cap, bool *ret_truncated)
 {
 	uint64_t generation = generation_key();
+	enum step s = STEP_CALLER;
 	size_t n = 0;
 
-	*ret_truncated = true;
-	for (unsigned i = 0; i < LIMIT; i++) {
-		enum step s = step(w, generation);
-
-		if (s != STEP_CALLER) {
-			*ret_truncated = s != STEP_ROOT;
-			break;
-		}
-		if (n == 0 && w->pc >= config.skip_low && w->pc < config.skip_high)
+	for (unsigned i = 0; i < LIMIT && s == STEP_CALLER; i++) {
+		if (n > 0 && !w->exact)
+			n = collect_fast(w, generation, pcs, n, cap);
+		s = w->pc < 4096 ? STEP_ROOT : step(w, generation);
+		if (s != STEP_CALLER || (n == 0 && left_out(w->pc)))
 			continue;
 		if (n == cap)
 			break;
 		pcs[n++] = w->exact ? w->pc + 1 : w->pc;
 	}
+	*ret_truncated = s != STEP_ROOT;
 	return n;
 }
 

@@ -60,6 +60,18 @@ static struct hs_heap_conf heap_conf(void)
 
 /* ---- corruption ---- */
 
+/* The block whose inside `p` points to, for the message only: rows are not trusted for anything else. */
+static uint64_t block_around(const void *p)
+{
+	const struct hs_rows *rows = &hs_process.heap.rows;
+	uint64_t a = (uint64_t)(uintptr_t)p, n = rows->header->tables[HEAPSPY_T_SPANS - 1].count;
+
+	for (uint64_t i = 0; i < n && i < rows->tables[HEAPSPY_T_SPANS - 1].capacity; i++)
+		if (rows->spans[i].state > HEAPSPY_SPAN_SMALL && a - rows->spans[i].base < rows->spans[i].bytes)
+			return rows->spans[i].bytes;
+	return 0;
+}
+
 static void report_corruption(enum hs_corruption what, const void *p, const struct hs_span *span)
 {
 	static const char *const text[] = {"double free of", "free of a pointer that is not the start of a live block:",
@@ -67,8 +79,11 @@ static void report_corruption(enum hs_corruption what, const void *p, const stru
 	struct hs_live live = {0};
 	char where[64] = "";
 	bool sampled = hs_process.profiling && hs_livetab_find(&hs_process.live, (uintptr_t)p, &live);
+	uint64_t around = span == NULL ? block_around(p) : 0;
 
-	if (span != NULL && span->state == HS_SPAN_SMALL)
+	if (around != 0)
+		hs_format(where, sizeof(where), "inside a block of %lu bytes, ", around);
+	else if (span != NULL && span->state == HS_SPAN_SMALL)
 		hs_format(where, sizeof(where), "size class %u, ", span->slot_bytes);
 	else if (span != NULL && span->state > HS_SPAN_SMALL)
 		hs_format(where, sizeof(where), "inside a block of %zu bytes, ", hs_span_bytes(span));
@@ -162,9 +177,13 @@ void hs_thread_started(struct hs_tls *tls)
 	uint32_t tid = hs_gettid();
 
 	tls->state = HS_ATTACHED;
-	/* the last moment at which the rows have one writer, if the calloc hint has not been seen */
-	if (ps->started && !ps->heap.rows.shared && hs_load_relaxed(&ps->heap.xn_threads) == 1)
-		hs_promote();
+	/* the last moment at which the rows have one writer, if the calloc hint has not been seen (cached stacks) */
+	if (ps->started && !ps->heap.rows.shared && !ps->segment.refused) {
+		hs_lock_lock(&ps->heap.threads_lock);
+		if (hs_load_relaxed(&ps->heap.xn_threads) == 1)
+			hs_promote();
+		hs_lock_unlock(&ps->heap.threads_lock);
+	}
 	tls->own = hs_heap_attach(&ps->heap, tid);
 	if (tls->own == NULL) {
 		tls->state = HS_GONE;
@@ -223,6 +242,7 @@ void hs_calloc_hint(const void *caller)
 static struct {
 	bool sites, waits;
 	uint64_t live;
+	bool unprepared; /* fork from a signal handler that interrupted a slow path, which may hold any lock */
 } fork_state;
 
 static void fork_prepare(void)
@@ -230,6 +250,9 @@ static void fork_prepare(void)
 	struct hs_process *ps = &hs_process;
 
 	if (ps->xready != 1)
+		return;
+	fork_state.unprepared = hs_tls.depth != 0 || hs_tls.ticking || hs_tls.walking;
+	if (fork_state.unprepared)
 		return;
 	hs_lock_lock(&ps->tick_lock);
 	hs_lock_lock(&ps->heap.threads_lock);
@@ -245,7 +268,7 @@ static void fork_parent(void)
 {
 	struct hs_process *ps = &hs_process;
 
-	if (ps->xready != 1)
+	if (ps->xready != 1 || fork_state.unprepared)
 		return;
 	hs_heap_fork_parent(&ps->heap);
 	if (ps->profiling) {
@@ -296,20 +319,22 @@ static void mend_child(bool prepared)
 	hs_tls.walking = hs_tls.ticking = false;
 }
 
-static void fork_child(void)
-{
-	if (hs_process.xready == 1)
-		mend_child(true);
-}
-
 HS_COLD void hs_process_cloned(void)
 {
 	/* nobody took the locks for us: whoever held one does not exist here */
-	if (hs_process.alive != NULL)
-		*hs_process.alive = 1;
 	fork_state.sites = fork_state.waits = true;
 	fork_state.live = UINT64_MAX;
 	mend_child(false);
+}
+
+static void fork_child(void)
+{
+	if (hs_process.xready != 1)
+		return;
+	if (fork_state.unprepared)
+		hs_process_cloned();
+	else
+		mend_child(true);
 }
 
 /* ---- constructor and destructor ---- */
@@ -355,6 +380,8 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	if (hs_tls.own != NULL)
 		hs_profile_arm(&hs_tls);
 	ps->started = 1;
+	/* an exec has left the file of the image before */
+	hs_sweep();
 }
 
 HS_EXPORT const char *heapspy_version(void)
@@ -370,5 +397,7 @@ __attribute__((destructor(101))) static void finish(void)
 		return;
 	if (ps->options.stats_print)
 		hs_info_print();
+	if (ps->options.keep && hs_load_relaxed(&ps->heap.xn_threads) <= 1)
+		hs_promote(); /* it ended before it was worth a file, but its user wants one */
 	hs_segment_retire(&ps->segment, &ps->heap.rows, ps->options.keep != 0);
 }

@@ -45,7 +45,6 @@ struct hs_process {
 	uint32_t profiling;   /* the sampler's tables exist */
 	uint32_t xhelper;     /* 0 none, 1 being made, 2 runs, 3 could not be made */
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
-	uint32_t fork_held;   /* between prepare and parent/child: which profiler locks were got */
 	uintptr_t brk_start;  /* end of the data segment when we began */
 	int key_made;
 	unsigned key; /* pthread_key_t of the thread-exit destructor */
@@ -103,6 +102,8 @@ void hs_tick(struct hs_tls *tls);
 /* Makes the segment visible while no other thread allocates; see stat/segment.h. */
 void hs_promote(void);
 void hs_promote_if_wanted(uint64_t now_ns);
+/* Removes the file that this process left before an exec. */
+void hs_sweep(void);
 
 /* lifecycle.c */
 bool hs_process_init(void);

@@ -71,6 +71,9 @@ static void after(struct hs_tls *tls, const struct hs_waited *waited)
 {
 	if (hs_unlikely(waited->longest != NULL))
 		hs_profile_wait(tls, waited);
+	/* looked at each time until it is done: a program may allocate for a moment and then wait for days */
+	if (hs_unlikely(!hs_process.heap.rows.shared) && !tls->ticking)
+		hs_promote_if_wanted(hs_now_ns());
 	if (hs_unlikely(++tls->n_slow % SLOW_PER_TICK == 0))
 		hs_tick(tls);
 }

@@ -167,10 +167,11 @@ void hs_tick(struct hs_tls *tls)
 
 /* ---- the segment ---- */
 
-void hs_promote(void)
+static struct hs_segment_conf segment_conf(void)
 {
-	struct hs_process *ps = &hs_process;
-	struct hs_segment_conf conf = {
+	const struct hs_process *ps = &hs_process;
+
+	return (struct hs_segment_conf){
 		.dir = ps->options.dir,
 		.policy = "default",
 		.sample_interval_bytes = hs_sampler_interval(&ps->sampler),
@@ -181,6 +182,19 @@ void hs_promote(void)
 		.helper = (uint32_t)ps->options.helper,
 		.control = ps->options.control != 0,
 	};
+}
+
+void hs_sweep(void)
+{
+	struct hs_segment_conf conf = segment_conf();
+
+	hs_segment_sweep(&hs_process.segment, &conf);
+}
+
+void hs_promote(void)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_segment_conf conf = segment_conf();
 
 	if (!ps->started || ps->heap.rows.shared || ps->segment.refused)
 		return;

@@ -423,6 +423,7 @@ bool hs_segment_detach_child(struct hs_segment *seg, struct hs_rows *rows)
 {
 	struct heapspy_header *h = rows->header;
 	uint64_t signals = block_signals();
+	bool refused = seg->refused;
 	uint32_t parent = seg->owner_pid != 0 ? seg->owner_pid : (uint32_t)hs_syscall0(SYS_getppid);
 
 	if (rows->shared && !detach_pages(rows)) {
@@ -434,6 +435,8 @@ bool hs_segment_detach_child(struct hs_segment *seg, struct hs_rows *rows)
 	rows->shared = false;
 	reset_directory(rows);
 	hs_segment_init(seg, rows);
+	/* what kept the parent from having a file keeps the child too; it need not warn again */
+	seg->refused = refused;
 	h->magic = 0;
 	h->state = HEAPSPY_STATE_INIT;
 	h->parent_pid = parent;

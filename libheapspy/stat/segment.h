@@ -27,6 +27,9 @@
 /* Why these: a shell's commands end below both, a service that anybody would look at passes one at once. */
 #define HS_SEGMENT_WANT_BYTES ((uint64_t)256 << 10)
 #define HS_SEGMENT_WANT_NS UINT64_C(100000000)
+/* A child of fork often ends by _exit(), which runs no handler of ours and leaves the file: it has to earn it. */
+#define HS_SEGMENT_CHILD_BYTES ((uint64_t)8 << 20)
+#define HS_SEGMENT_CHILD_NS UINT64_C(1000000000)
 
 struct hs_segment {
 	uint64_t start_ns;  /* when this process's statistics began */
@@ -43,8 +46,11 @@ void hs_segment_init(struct hs_segment *seg, struct hs_rows *rows);
 HS_INLINE bool hs_segment_want(const struct hs_segment *seg, const struct hs_rows *rows, uint64_t allocated_bytes,
 			       uint64_t now_ns)
 {
+	bool child = rows->header->parent_pid != 0;
+
 	return !rows->shared && !seg->refused &&
-	       (allocated_bytes >= HS_SEGMENT_WANT_BYTES || now_ns - seg->start_ns >= HS_SEGMENT_WANT_NS);
+	       (allocated_bytes >= (child ? HS_SEGMENT_CHILD_BYTES : HS_SEGMENT_WANT_BYTES) ||
+		now_ns - seg->start_ns >= (child ? HS_SEGMENT_CHILD_NS : HS_SEGMENT_WANT_NS));
 }
 
 /*
