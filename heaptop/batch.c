@@ -33,7 +33,8 @@ int ht_batch_resolve(const struct ht_options *o, pid_t *ret, struct ht_err *rete
 		commands = ht_cli_commands(&n);
 		for (size_t i = 0; i < n; i++)
 			ht_text_printf(&names, ", %s", commands[i].name);
-		ht_err_hint(reterr, "'heaptop list' shows the processes that can be watched; commands are%s", names.s + 1);
+		ht_err_hint(reterr, "'heaptop list' shows the processes that can be watched; commands are%s",
+			    names.s + 1);
 		ht_text_done(&names);
 	}
 	return r;
@@ -104,8 +105,10 @@ static int measure_wss(struct ht_source *source, const struct ht_options *o, str
 
 	if (o->wss_s <= 0)
 		return 0;
-	fprintf(stderr, "heaptop: measuring the working set for %s; this walks the target's page tables twice "
-			"(about 12 ms a GiB)\n", ht_fmt_ns(time, o->wss_s * 1e9));
+	fprintf(stderr,
+		"heaptop: measuring the working set for %s; this walks the target's page tables twice "
+		"(about 12 ms a GiB)\n",
+		ht_fmt_ns(time, o->wss_s * 1e9));
 	return ht_source_measure_wss(source, o->wss_s, reterr);
 }
 

@@ -236,8 +236,8 @@ static int set_word(struct ht_options *o, const char *word, bool first, struct h
 		return usage(reterr, "'%s' is one word too many", word);
 	/* two words and no command: the first one was meant as a command */
 	if (o->name)
-		return o->command == HT_DO_WATCH ? unknown_command(o->name, reterr) :
-						   usage(reterr, "'%s' is one word too many", word);
+		return o->command == HT_DO_WATCH ? unknown_command(o->name, reterr)
+						 : usage(reterr, "'%s' is one word too many", word);
 	if (!o->pid && ht_parse_u64(word, INT32_MAX, &v) && v)
 		o->pid = (pid_t)v;
 	else
@@ -257,8 +257,10 @@ static int check_view(struct ht_options *o, struct ht_err *reterr)
 	if (!columns && !o->batch && strcmp(o->view, "findings") == 0)
 		return 0;
 	if (!columns)
-		return usage(reterr, "unknown view '%s'; there are overview, ledger, classes, arenas, sites, locks and "
-				     "threads", o->view);
+		return usage(reterr,
+			     "unknown view '%s'; there are overview, ledger, classes, arenas, sites, locks and "
+			     "threads",
+			     o->view);
 	if (!o->sort)
 		return 0;
 	const char *sort = o->sort + (o->sort[0] == '+');

@@ -27,9 +27,9 @@ struct ht_options {
 	const char *name;  /* NULL: not given */
 	const char *input; /* NULL: not given */
 	/* how to look */
-	bool batch;	 /* frames on stdout, asked for or implied by another option */
+	bool batch; /* frames on stdout, asked for or implied by another option */
 	bool batch_asked;
-	uint64_t count;	 /* frames; 0: without end */
+	uint64_t count; /* frames; 0: without end */
 	bool count_given;
 	double delay_s;
 	const char *format; /* of -O, NULL: table */
@@ -39,8 +39,8 @@ struct ht_options {
 	double wss_s; /* 0: do not measure */
 	int color;    /* -1 auto, 0 never, 1 always */
 	bool ascii, exact_bytes, json, text, all;
-	const char *output; /* NULL: stdout */
-	const char *dir;    /* of segments, NULL: as HEAPSPY_CONF says, else /dev/shm */
+	const char *output;  /* NULL: stdout */
+	const char *dir;     /* of segments, NULL: as HEAPSPY_CONF says, else /dev/shm */
 	char **command_argv; /* of run */
 	bool show_help, show_version, show_keys;
 };

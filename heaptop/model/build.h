@@ -33,10 +33,10 @@ struct ht_build {
 
 /* What the span map says, by span; made once for all who need it. */
 struct ht_span_fact {
-	bool ok;	      /* the row makes sense */
-	uint32_t live, free;  /* slots: handed out; touched and free (pending ones included) */
-	uint32_t pending;     /* freed by others, not yet taken back */
-	bool cached; /* a thread's active span, or an empty one that it keeps: its free slots are cache */
+	bool ok;	     /* the row makes sense */
+	uint32_t live, free; /* slots: handed out; touched and free (pending ones included) */
+	uint32_t pending;    /* freed by others, not yet taken back */
+	bool cached;	     /* a thread's active span, or an empty one that it keeps: its free slots are cache */
 };
 
 void ht_model_build(struct ht_model *ret, const struct ht_build *in);

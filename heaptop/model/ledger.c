@@ -76,17 +76,17 @@ static void apply_measured(struct ht_model *m, const struct ht_resident *r)
 	uint64_t live_off = r->live_untouched;
 
 	/* an untouched large object has an untouched tail, too: requested bytes first, rounding then */
-	uint64_t of_live = (int64_t)live_off < m->ledger[HT_PART_LIVE].bytes ? live_off :
-									      (uint64_t)m->ledger[HT_PART_LIVE].bytes;
+	uint64_t of_live =
+		(int64_t)live_off < m->ledger[HT_PART_LIVE].bytes ? live_off : (uint64_t)m->ledger[HT_PART_LIVE].bytes;
 	take_off(m, HT_PART_LIVE, of_live);
 	take_off(m, HT_PART_ROUNDING, live_off - of_live);
 	take_off(m, HT_PART_SPAN_FREE, r->free_untouched);
 	take_off(m, HT_PART_THREAD_CACHE, r->cache_untouched);
 
-	/* metadata lies in mappings of its own when the kernel did not join them with an arena's */
+	/* beside the spans it is surely ours; the kernel may also have given it mappings of its own */
 	uint64_t tables = m->metadata_bytes + m->profiler_bytes;
-	uint64_t in_plain = draw(&plain, tables);
-	uint64_t missing = tables - in_plain - draw(&beside, tables - in_plain);
+	uint64_t missing = tables - draw(&beside, tables);
+	missing -= draw(&plain, missing);
 	take_off(m, HT_PART_METADATA, missing);
 	/* dirty is an upper bound: the kernel may have taken pages, or they were never written */
 	uint64_t dirty = m->dirty_bytes;

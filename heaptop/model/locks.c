@@ -32,7 +32,8 @@ static void name_lock(struct ht_lock *x, const struct heapspy_lock *l, const str
 	switch (l->kind) {
 	case HEAPSPY_LOCK_BIN:
 		if (l->klass < snap->n_classes)
-			snprintf(x->name, sizeof(x->name), "arena %u bin %u", l->arena, snap->classes[l->klass].size_bytes);
+			snprintf(x->name, sizeof(x->name), "arena %u bin %u", l->arena,
+				 snap->classes[l->klass].size_bytes);
 		else
 			snprintf(x->name, sizeof(x->name), "arena %u bin #%u", l->arena, l->klass);
 		break;
@@ -89,9 +90,9 @@ void ht_build_locks(struct ht_model *m, const struct ht_build *in)
 			continue;
 		}
 		m->waiters[m->n_waiters++] = (struct ht_waiter){ .lock = w->lock,
-								  .site = w->site,
-								  .n_waits = w->n_waits,
-								  .wait_ns = w->wait_ns,
-								  .max_wait_ns = w->max_wait_ns };
+								 .site = w->site,
+								 .n_waits = w->n_waits,
+								 .wait_ns = w->wait_ns,
+								 .max_wait_ns = w->max_wait_ns };
 	}
 }

@@ -7,10 +7,10 @@
 
 #include "model/build.h"
 
-#define COPY(dst, src)                            \
-	do {                                      \
-		memcpy(dst, src, sizeof(dst));    \
-		(dst)[sizeof(dst) - 1] = '\0';    \
+#define COPY(dst, src)                                                                                                 \
+	do {                                                                                                           \
+		memcpy(dst, src, sizeof(dst));                                                                         \
+		(dst)[sizeof(dst) - 1] = '\0';                                                                         \
 	} while (0)
 
 static void build_target(struct ht_model *m, const struct ht_build *in)
@@ -83,9 +83,9 @@ static void build_rates(struct ht_model *m, const struct ht_model *before)
 		return;
 	double seconds = (double)(m->now_ns - before->now_ns) / 1e9;
 
-	m->alloc_rate = m->allocated_bytes >= before->allocated_bytes ?
-				(double)(m->allocated_bytes - before->allocated_bytes) / seconds :
-				0;
+	m->alloc_rate = m->allocated_bytes >= before->allocated_bytes
+				? (double)(m->allocated_bytes - before->allocated_bytes) / seconds
+				: 0;
 	m->live_rate = ((double)m->live_bytes - (double)before->live_bytes) / seconds;
 }
 
@@ -97,14 +97,14 @@ static void append_now(struct ht_model *m)
 		return;
 	/* history.c left room for it */
 	m->history[m->n_history++] = (struct ht_point){ .realtime_ns = m->time_ns,
-							 .rss_bytes = m->rss_bytes,
-							 .live_bytes = m->live_bytes,
-							 .live_objects = m->live_objects,
-							 .allocated_bytes = m->allocated_bytes,
-							 .span_free_bytes = m->span_free_bytes,
-							 .thread_cache_bytes = m->thread_cache_bytes,
-							 .dirty_bytes = m->dirty_bytes,
-							 .retained_bytes = m->retained_bytes };
+							.rss_bytes = m->rss_bytes,
+							.live_bytes = m->live_bytes,
+							.live_objects = m->live_objects,
+							.allocated_bytes = m->allocated_bytes,
+							.span_free_bytes = m->span_free_bytes,
+							.thread_cache_bytes = m->thread_cache_bytes,
+							.dirty_bytes = m->dirty_bytes,
+							.retained_bytes = m->retained_bytes };
 }
 
 void ht_model_build(struct ht_model *ret, const struct ht_build *in)

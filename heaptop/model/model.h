@@ -40,8 +40,8 @@ enum ht_part {
 struct ht_ledger_part {
 	const char *name; /* "live", ... */
 	int64_t bytes;
-	double share;		/* of RSS, 0..1 */
-	double slope;		/* bytes per second over the history at hand; NAN when unknown */
+	double share;		 /* of RSS, 0..1 */
+	double slope;		 /* bytes per second over the history at hand; NAN when unknown */
 	int64_t untouched_bytes; /* handed out by the allocator but not resident: already taken off `bytes` */
 	bool known;		 /* false: could not be read (a dead target), counts as 0 in the sum */
 };
@@ -94,8 +94,8 @@ struct ht_site {
 
 /* One point of the past; also what the graph draws.  gap: no data between this point and the one before. */
 struct ht_point {
-	uint64_t realtime_ns, rss_bytes, live_bytes, live_objects, allocated_bytes, span_free_bytes,
-		thread_cache_bytes, dirty_bytes, retained_bytes;
+	uint64_t realtime_ns, rss_bytes, live_bytes, live_objects, allocated_bytes, span_free_bytes, thread_cache_bytes,
+		dirty_bytes, retained_bytes;
 	bool gap;
 };
 
@@ -119,9 +119,9 @@ struct ht_model {
 	uint64_t wss_bytes, wss_heap_bytes, wss_other_bytes, wss_ns; /* when measured */
 	uint64_t n_os_threads;
 	/* allocator */
-	uint64_t live_bytes, live_objects;	     /* exact, usable */
-	uint64_t allocated_bytes, freed_bytes;	     /* cumulative */
-	double rounding_bytes, rounding_bytes_se;    /* sampled */
+	uint64_t live_bytes, live_objects;	  /* exact, usable */
+	uint64_t allocated_bytes, freed_bytes;	  /* cumulative */
+	double rounding_bytes, rounding_bytes_se; /* sampled */
 	uint64_t span_free_bytes, thread_cache_bytes, dirty_bytes, retained_bytes, mapped_bytes, metadata_bytes;
 	uint64_t profiler_bytes, segment_bytes, huge_bytes, untouched_bytes;
 	uint64_t arena_resident_bytes; /* measured residency of all spans and dirty pages, HT_UNKNOWN if not */

@@ -116,7 +116,8 @@ static int by_start(const void *a, const void *b)
 	return (x->start > y->start) - (x->start < y->start);
 }
 
-static struct order *order_spans(const struct ht_snap *snap, const struct ht_span_fact *facts, uint64_t page, size_t *ret_n)
+static struct order *order_spans(const struct ht_snap *snap, const struct ht_span_fact *facts, uint64_t page,
+				 size_t *ret_n)
 {
 	struct order *o = ht_xcalloc(snap->n_spans, sizeof(*o));
 	size_t n = 0;

@@ -26,7 +26,7 @@
 
 struct ht_source {
 	pid_t pid; /* as we see it; 0 for a file without a living process */
-	int fd;
+	struct ht_segment_at at;
 	char what[300]; /* "pid 4711", "'file'", for messages */
 	struct ht_ident ident;
 	bool settled; /* the last state has been read: nothing more will come */
@@ -52,11 +52,11 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static struct ht_source *create(int fd, pid_t pid)
+static struct ht_source *create(struct ht_segment_at at, pid_t pid)
 {
 	struct ht_source *s = ht_xcalloc(1, sizeof(*s));
 
-	s->fd = fd;
+	s->at = at;
 	s->pid = pid;
 	s->seen = ht_xcalloc(SEEN_MOST, sizeof(*s->seen));
 	return s;
@@ -90,9 +90,9 @@ static bool is_mapped_by(int fd, pid_t pid, struct ht_found *ret)
 
 	if (ht_find_pid(pid, ret, &why) < 0)
 		return false;
-	if (fstat(fd, &a) == 0 && fstat(ret->fd, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	if (fstat(fd, &a) == 0 && fstat(ret->at.fd, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		return true;
-	close(ret->fd);
+	close(ret->at.fd);
 	return false;
 }
 
@@ -106,14 +106,14 @@ int ht_source_open_pid(struct ht_source **ret, pid_t pid, struct ht_err *reterr)
 	if (r < 0)
 		return r;
 	snprintf(what, sizeof(what), "pid %d", (int)pid);
-	r = ht_snap_header(&h, found.fd, what, reterr);
+	r = ht_snap_header(&h, found.at, what, reterr);
 	if (r == 0)
 		r = check_identity(&h, &found.ident, what, reterr);
 	if (r < 0) {
-		close(found.fd);
+		close(found.at.fd);
 		return r;
 	}
-	struct ht_source *s = create(found.fd, pid);
+	struct ht_source *s = create(found.at, pid);
 	s->ident = found.ident;
 	snprintf(s->what, sizeof(s->what), "%s", what);
 	*ret = s;
@@ -131,15 +131,15 @@ int ht_source_open_file(struct ht_source **ret, const char *path, struct ht_err 
 		return r;
 	ht_escape(shown, sizeof(shown), path, strlen(path));
 	snprintf(what, sizeof(what), "'%s'", shown);
-	r = ht_snap_header(&h, fd, what, reterr);
+	r = ht_snap_header(&h, (struct ht_segment_at){ .fd = fd }, what, reterr);
 	if (r < 0) {
 		close(fd);
 		return r;
 	}
-	struct ht_source *s = create(fd, 0);
+	struct ht_source *s = create((struct ht_segment_at){ .fd = fd }, 0);
 	snprintf(s->what, sizeof(s->what), "%s", what);
 	if (h.pid && h.pid <= INT32_MAX && is_mapped_by(fd, (pid_t)h.pid, &found)) {
-		close(found.fd);
+		close(found.at.fd);
 		s->pid = (pid_t)h.pid;
 		s->ident = found.ident;
 	}
@@ -154,15 +154,17 @@ static void follow_exec(struct ht_source *s)
 	struct ht_err why;
 	struct stat old, now;
 
-	if (fstat(s->fd, &old) < 0 || old.st_nlink > 0 || ht_find_pid(s->pid, &found, &why) < 0)
+	/* memory of the old image is gone with it: also then a new look is right */
+	if (fstat(s->at.fd, &old) < 0 || (old.st_nlink > 0 && !s->at.base) || ht_find_pid(s->pid, &found, &why) < 0)
 		return;
-	if (fstat(found.fd, &now) == 0 && (now.st_ino != old.st_ino || now.st_dev != old.st_dev)) {
-		close(s->fd);
-		s->fd = found.fd;
+	if (fstat(found.at.fd, &now) == 0 &&
+	    (now.st_ino != old.st_ino || now.st_dev != old.st_dev || found.at.base != s->at.base)) {
+		close(s->at.fd);
+		s->at = found.at;
 		s->has_resident = false;
 		s->n_seen = 0;
 	} else {
-		close(found.fd);
+		close(found.at.fd);
 	}
 }
 
@@ -205,7 +207,7 @@ static void feed_symbolizer(struct ht_source *s)
 {
 	const struct ht_snap *snap = &s->snap;
 	struct ht_sym_module *rows;
-	char (*paths)[sizeof(snap->modules->path) + 1];
+	char(*paths)[sizeof(snap->modules->path) + 1];
 	size_t n = 0;
 
 	if (!s->sym)
@@ -227,9 +229,9 @@ static void feed_symbolizer(struct ht_source *s)
 							  .end = m->end,
 							  .bias = m->bias,
 							  .build_id = m->build_id,
-							  .build_id_bytes = m->build_id_bytes <= sizeof(m->build_id) ?
-										    m->build_id_bytes :
-										    0,
+							  .build_id_bytes = m->build_id_bytes <= sizeof(m->build_id)
+										    ? m->build_id_bytes
+										    : 0,
 							  .path = paths[n] };
 			n++;
 		}
@@ -255,7 +257,7 @@ static enum ht_state state_of(const struct ht_source *s, const struct heapspy_he
 	if (alive)
 		return HT_LIVE;
 	/* who removed the file left by exit(), whatever the header still says */
-	bool removed = s->pid && fstat(s->fd, &st) == 0 && st.st_nlink == 0;
+	bool removed = s->pid && !s->at.base && fstat(s->at.fd, &st) == 0 && st.st_nlink == 0;
 	return header->state == HEAPSPY_STATE_EXITED || removed ? HT_EXITED : HT_DEAD;
 }
 
@@ -266,7 +268,7 @@ static void settle(struct ht_source *s)
 	struct ht_err why;
 
 	/* exit() marks the segment, or removes it */
-	if (ht_snap_header(&now, s->fd, s->what, &why) < 0)
+	if (ht_snap_header(&now, s->at, s->what, &why) < 0)
 		now = s->snap.header;
 	s->model.state = state_of(s, &now, /* alive */ false);
 	s->model.alloc_rate = s->model.live_rate = NAN;
@@ -294,13 +296,14 @@ int ht_source_refresh(struct ht_source *s, const struct ht_model **ret, struct h
 	}
 	if (alive)
 		follow_exec(s);
-	r = ht_snap_take(&snap, s->fd, s->what, reterr);
+	r = ht_snap_take(&snap, s->at, s->what, reterr);
 	if (r < 0)
 		return r;
-	if (alive && ht_proc_read(s->pid, &proc) < 0)
-		alive = false;
+	/* the kernel's RSS last: right behind the mappings it is compared with */
 	if (alive)
 		measure(s, &snap);
+	if (alive && ht_proc_read(s->pid, &proc) < 0)
+		alive = false;
 	struct ht_build in = {
 		.snap = &snap,
 		.proc = alive ? &proc : NULL,
@@ -368,7 +371,7 @@ int ht_source_wss_end(struct ht_source *s, struct ht_err *reterr)
 	if (!s->wss_running)
 		return ht_err_set(reterr, -EINVAL, HT_EXIT_TARGET, "no measurement of the working set is running");
 	s->wss_running = false;
-	r = ht_snap_take(&snap, s->fd, s->what, reterr);
+	r = ht_snap_take(&snap, s->at, s->what, reterr);
 	if (r < 0)
 		return r;
 	r = ht_wss_end(s->pid, &snap, &s->wss, reterr);
@@ -399,7 +402,7 @@ void ht_source_close(struct ht_source *s)
 	ht_sym_destroy(s->sym);
 	ht_model_done(&s->model);
 	ht_snap_done(&s->snap);
-	close(s->fd);
+	close(s->at.fd);
 	free(s->seen);
 	free(s);
 }

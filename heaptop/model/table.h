@@ -27,10 +27,10 @@ struct ht_column {
 };
 
 struct ht_cell {
-	bool known;  /* false prints '-' */
-	double num;  /* bytes, count, ratio 0..1, ns, bytes per second */
-	double se;   /* standard error of a sampled figure, 0 when exact */
-	char *text;  /* HT_CELL_TEXT only; hostile, unescaped */
+	bool known; /* false prints '-' */
+	double num; /* bytes, count, ratio 0..1, ns, bytes per second */
+	double se;  /* standard error of a sampled figure, 0 when exact */
+	char *text; /* HT_CELL_TEXT only; hostile, unescaped */
 };
 
 struct ht_row {
@@ -52,8 +52,8 @@ struct ht_model;
 struct ht_sym; /* sym/symbolize.h; NULL: addresses only */
 
 struct ht_table_request {
-	const char *view;   /* "classes", "arenas", "sites", "locks", "threads", "ledger" */
-	const char *sort;   /* column id, NULL: the view's own */
+	const char *view; /* "classes", "arenas", "sites", "locks", "threads", "ledger" */
+	const char *sort; /* column id, NULL: the view's own */
 	bool ascending;
 	const char *filter; /* case-insensitive part of any text cell, NULL: all */
 	size_t top;	    /* at most that many rows, 0: all */

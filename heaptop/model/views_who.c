@@ -74,7 +74,8 @@ static const struct ht_column lock_columns[] = {
 	{ "p50_ns", "P50", HT_CELL_NS, 3, 7, "median wait" },
 	{ "p99_ns", "P99", HT_CELL_NS, 2, 7, "99 % of waits are shorter" },
 	{ "max_wait_ns", "MAX", HT_CELL_NS, 1, 7, "longest wait" },
-	{ "name", "LOCK", HT_CELL_TEXT, 0, 0, "page heap of an arena, bin of a size class, or one of the library's own" },
+	{ "name", "LOCK", HT_CELL_TEXT, 0, 0,
+	  "page heap of an arena, bin of a size class, or one of the library's own" },
 };
 
 static size_t lock_count(const struct ht_model *m)

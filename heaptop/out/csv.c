@@ -41,10 +41,9 @@ static void put_cell(FILE *out, const struct ht_cell *cell, enum ht_cell_kind ki
 
 static int write_frame(FILE *out, const struct ht_frame *f)
 {
-	struct ht_table_request req = { .view = f->view ? f->view : "sites",
-					.sort = f->sort,
-					.ascending = f->ascending,
-					.top = f->top };
+	struct ht_table_request req = {
+		.view = f->view ? f->view : "sites", .sort = f->sort, .ascending = f->ascending, .top = f->top
+	};
 	struct ht_table t;
 	int r = ht_table_build(&t, &req, f->model, f->sym);
 

@@ -16,9 +16,21 @@
 #include "util/text.h"
 
 static const char *const verdicts[] = {
-	"leak",		      "cache-filling", "external-fragmentation", "internal-fragmentation", "arena-accumulation",
-	"thread-cache",	      "retained-dirty", "thp-slack",		  "non-malloc",		    "lock-contention",
-	"cold-memory",	      "churn",	       "map-count",		  "swap",		    "unknown",
+	"leak",
+	"cache-filling",
+	"external-fragmentation",
+	"internal-fragmentation",
+	"arena-accumulation",
+	"thread-cache",
+	"retained-dirty",
+	"thp-slack",
+	"non-malloc",
+	"lock-contention",
+	"cold-memory",
+	"churn",
+	"map-count",
+	"swap",
+	"unknown",
 };
 
 static void family(FILE *out, const char *name, const char *type, const char *unit, const char *help)
@@ -73,7 +85,8 @@ static void classes(FILE *out, const struct ht_model *m)
 		if (m->classes[i].spans)
 			fprintf(out, "heapspy_class_live_bytes{class_bytes=\"%u\"} %" PRIu64 "\n",
 				m->classes[i].size_bytes, m->classes[i].live_bytes);
-	family(out, "heapspy_class_span_free_bytes", "gauge", "bytes", "Free slots in partly used spans, by size class.");
+	family(out, "heapspy_class_span_free_bytes", "gauge", "bytes",
+	       "Free slots in partly used spans, by size class.");
 	for (size_t i = 0; i + 1 < m->n_classes; i++)
 		if (m->classes[i].spans)
 			fprintf(out, "heapspy_class_span_free_bytes{class_bytes=\"%u\"} %" PRIu64 "\n",
@@ -131,7 +144,8 @@ static int write_frame(FILE *out, const struct ht_frame *f)
 	label(out, m->policy);
 	fputs("\"} 1\n", out);
 	ledger(out, m);
-	gauge(out, "heapspy_working_set_bytes", "bytes", "Memory referenced during the last measurement.", m->wss_bytes);
+	gauge(out, "heapspy_working_set_bytes", "bytes", "Memory referenced during the last measurement.",
+	      m->wss_bytes);
 	gauge(out, "heapspy_live_bytes", "bytes", "Bytes handed out, rounded up to their slots.", m->live_bytes);
 	gauge(out, "heapspy_live_objects", NULL, "Objects handed out.", m->live_objects);
 	counter(out, "heapspy_allocated_bytes", "bytes", "Bytes requested since the start.", m->allocated_bytes);

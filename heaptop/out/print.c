@@ -118,8 +118,8 @@ static void fit(struct plan *p, const struct ht_table *t, unsigned columns)
 		p->width[text] = columns > used + 1 ? columns - used : 1;
 }
 
-static void put_line(FILE *out, const struct plan *p, const struct ht_table *t, size_t row, bool header,
-		     bool ascii, unsigned indent)
+static void put_line(FILE *out, const struct plan *p, const struct ht_table *t, size_t row, bool header, bool ascii,
+		     unsigned indent)
 {
 	bool first = true;
 
@@ -135,8 +135,8 @@ static void put_line(FILE *out, const struct plan *p, const struct ht_table *t, 
 		snprintf(text, sizeof(text), "%s", header ? t->columns[c].title : cell_at(p, t, row, c));
 		ht_cut(text, p->width[c], /* middle */ false, ascii);
 		size_t pad = p->width[c] - ht_columns(text);
-		fprintf(out, "%s%*s%s%*s", first ? "" : " ", left ? 0 : (int)pad, "", text, left && !last ? (int)pad : 0,
-			"");
+		fprintf(out, "%s%*s%s%*s", first ? "" : " ", left ? 0 : (int)pad, "", text,
+			left && !last ? (int)pad : 0, "");
 		first = false;
 	}
 	fputc('\n', out);

@@ -30,9 +30,9 @@ static void heading(FILE *out, const struct ht_frame *f, const char *title)
 
 static void put_target(FILE *out, const struct ht_frame *f)
 {
-	static const char *const states[] = { [HT_LIVE] = "live",
-					      [HT_EXITED] = "exited; its last state",
-					      [HT_DEAD] = "dead; its last state" };
+	static const char *const states[] = {
+		[HT_LIVE] = "live", [HT_EXITED] = "exited; its last state", [HT_DEAD] = "dead; its last state"
+	};
 	const struct ht_model *m = f->model;
 	char a[HT_UNIT_ROOM], b[HT_UNIT_ROOM], c[HT_UNIT_ROOM], name[sizeof(m->comm) * 4], exe[300];
 
@@ -214,15 +214,18 @@ static void put_method(FILE *out, const struct ht_frame *f)
 			 "for is 'unexplained'.",
 			 m->residency, ht_print_bytes(b, m->untouched_bytes, f->exact_bytes));
 	else
-		snprintf(text, sizeof(text), "Residency could not be measured: the parts are what the allocator counts, "
-					     "and RSS is the last one that the library saw.");
+		snprintf(text, sizeof(text),
+			 "Residency could not be measured: the parts are what the allocator counts, "
+			 "and RSS is the last one that the library saw.");
 	ht_print_wrapped(out, text, REPORT_COLUMNS, 0, 0);
 	fprintf(out, "Cost: segment %s", ht_print_bytes(a, m->segment_bytes, f->exact_bytes));
 	fprintf(out, ", sampler's tables %s", ht_print_bytes(a, m->profiler_bytes, f->exact_bytes));
 	fprintf(out, ", %s stack walks in %s.\n", ht_fmt_count(a, (double)m->n_stack_walks),
 		ht_fmt_ns(b, (double)m->stack_walk_ns));
-	fprintf(out, "Lost: samples %" PRIu64 ", stacks %" PRIu64 ", threads %" PRIu64 ", spans %" PRIu64 ", modules %" PRIu64
-		     ".\n", m->lost.samples, m->lost.stacks, m->lost.threads, m->lost.spans, m->lost.modules);
+	fprintf(out,
+		"Lost: samples %" PRIu64 ", stacks %" PRIu64 ", threads %" PRIu64 ", spans %" PRIu64
+		", modules %" PRIu64 ".\n",
+		m->lost.samples, m->lost.stacks, m->lost.threads, m->lost.spans, m->lost.modules);
 }
 
 static int write_report(FILE *out, const struct ht_frame *frame)
@@ -245,8 +248,7 @@ static int write_report(FILE *out, const struct ht_frame *frame)
 	put_target(out, &f);
 	put_findings(out, &f);
 	for (size_t i = 0; r == 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
-		r = put_table(out, &f, tables[i].title, tables[i].view, tables[i].sort,
-			      f.top ? f.top : REPORT_ROWS);
+		r = put_table(out, &f, tables[i].title, tables[i].view, tables[i].sort, f.top ? f.top : REPORT_ROWS);
 		if (i == 1)
 			put_fill(out, &f);
 		if (i == 4)

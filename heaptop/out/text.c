@@ -79,7 +79,9 @@ static int write_frame(FILE *out, const struct ht_frame *f)
 		.view = f->view ? f->view : "sites",
 		.sort = f->sort,
 		.ascending = f->ascending,
-		.top = f->top ? f->top : f->view ? 0 : DEFAULT_SITES,
+		.top = f->top	 ? f->top
+		       : f->view ? 0
+				 : DEFAULT_SITES,
 	};
 	int r;
 

@@ -27,12 +27,12 @@ struct ht_frame {
 	const char *view; /* NULL: the writer's own choice */
 	const char *sort;
 	bool ascending;
-	size_t top;	   /* rows of a table, 0: all */
-	bool exact_bytes;  /* 1234567 instead of 1.2M */
+	size_t top;	  /* rows of a table, 0: all */
+	bool exact_bytes; /* 1234567 instead of 1.2M */
 	bool color, ascii;
-	unsigned columns;  /* width of a line, 0: as long as it takes */
-	bool utc;	   /* times in UTC (tests, reports) */
-	size_t number;	   /* of this frame, from 0 */
+	unsigned columns; /* width of a line, 0: as long as it takes */
+	bool utc;	  /* times in UTC (tests, reports) */
+	size_t number;	  /* of this frame, from 0 */
 };
 
 struct ht_writer {

@@ -87,47 +87,63 @@ static bool acceptable(int fd, const struct ht_ident *id, unsigned long inode)
 	return inode == 0 || (unsigned long)st.st_ino == inode;
 }
 
-static int open_mapped(const struct ht_ident *id, const struct ht_mapped *m, struct ht_err *reterr)
+/* A name that leads to the mapped file; 0 when there is none for us, and why in `*refused`. */
+static bool open_way(int way, const struct ht_ident *id, const struct ht_mapped *m, int *ret_fd, int *refused)
 {
-	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+	int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
 	char path[600];
-	int refused = -ENOENT;
 
-	for (int way = 0; way < 3; way++) {
-		int extra = O_NOFOLLOW;
-
-		/* through the target's own root first: it may live in a container */
-		if (way == 0)
-			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)id->pid, m->path);
-		else if (way == 1)
-			snprintf(path, sizeof(path), "%s", m->path);
-		else
-			snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)id->pid, m->start, m->end),
-				extra = 0; /* these are links by nature */
-		if (way < 2 && m->deleted)
-			continue;
-		int fd = open(path, flags | extra);
-		if (fd >= 0 && acceptable(fd, id, m->inode))
-			return fd;
-		if (fd < 0) {
-			if (errno != ENOENT)
-				refused = -errno;
-		} else {
-			refused = -EPERM;
-			close(fd);
-		}
+	/* through the target's own root first: it may live in a container */
+	if (way == 0) {
+		snprintf(path, sizeof(path), "/proc/%d/root%s", (int)id->pid, m->path);
+	} else if (way == 1) {
+		snprintf(path, sizeof(path), "%s", m->path);
+	} else {
+		snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", (int)id->pid, m->start, m->end);
+		flags &= ~O_NOFOLLOW; /* these are links by nature */
 	}
-	char shown[sizeof(m->path) * 2];
+	if (way < 2 && m->deleted)
+		return false;
+	int fd = open(path, flags);
+	if (fd >= 0 && acceptable(fd, id, m->inode)) {
+		*ret_fd = fd;
+		return true;
+	}
+	if (fd >= 0) {
+		*refused = -ESTALE;
+		close(fd);
+	} else if (errno != ENOENT && *refused != -ESTALE) {
+		*refused = -errno;
+	}
+	return false;
+}
+
+static int open_mapped(const struct ht_ident *id, const struct ht_mapped *m, struct ht_segment_at *ret,
+		       struct ht_err *reterr)
+{
+	char path[64], shown[sizeof(m->path) * 2];
+	int refused = -ENOENT, fd;
+
+	for (int way = 0; way < 3; way++)
+		if (open_way(way, id, m, &fd, &refused)) {
+			*ret = (struct ht_segment_at){ .fd = fd };
+			return 0;
+		}
+	/* a memfd, or a file that was removed: the target's memory has it, and map_files is for root only */
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)id->pid);
+	fd = refused == -ESTALE ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		*ret = (struct ht_segment_at){ .fd = fd, .base = m->start };
+		return 0;
+	}
 	ht_escape(shown, sizeof(shown), m->path, sizeof(m->path));
-	if (refused == -EPERM)
+	if (refused == -ESTALE)
 		ht_err_set(reterr, refused, HT_EXIT_TARGET,
-			   "pid %d: segment '%.300s' is not the file that the process has mapped", (int)id->pid,
-			   shown);
+			   "pid %d: segment '%.300s' is not the file that the process has mapped", (int)id->pid, shown);
 	else
-		ht_err_set(reterr, refused, HT_EXIT_TARGET, "pid %d: cannot open segment '%.300s': %s",
-			   (int)id->pid, shown, strerror(-refused));
-	ht_err_hint(reterr, "%s", refused == -ENOENT ? "the file was removed; only root can still open the mapping" :
-						       "run as the same user, or as root");
+		ht_err_set(reterr, refused, HT_EXIT_TARGET, "pid %d: cannot open segment '%.300s': %s", (int)id->pid,
+			   shown, strerror(-refused));
+	ht_err_hint(reterr, "run as the same user, or as root");
 	return refused;
 }
 
@@ -142,21 +158,20 @@ static int no_segment(const struct ht_ident *id, const struct ht_mapped *m, bool
 		return -ESRCH;
 	}
 	if (m->library) {
-		ht_err_set(reterr, -EAGAIN, HT_EXIT_TARGET, "pid %d (%s) has loaded libheapspy.so, but has no segment yet",
-			   (int)id->pid, comm);
+		ht_err_set(reterr, -EAGAIN, HT_EXIT_TARGET,
+			   "pid %d (%s) has loaded libheapspy.so, but has no segment yet", (int)id->pid, comm);
 		ht_err_hint(reterr, "the segment is made once the process has allocated 256 KiB or lived 100 ms; "
 				    "try again, and look for a warning on its stderr");
 		return -EAGAIN;
 	}
-	ht_err_set(reterr, -ENOENT, HT_EXIT_TARGET, "pid %d (%s) does not run under libheapspy.so", (int)id->pid,
-		   comm);
+	ht_err_set(reterr, -ENOENT, HT_EXIT_TARGET, "pid %d (%s) does not run under libheapspy.so", (int)id->pid, comm);
 	ht_err_hint(reterr, "start it with 'heaptop run -- COMMAND', or with LD_PRELOAD=libheapspy.so");
 	return -ENOENT;
 }
 
 int ht_find_pid(pid_t pid, struct ht_found *ret, struct ht_err *reterr)
 {
-	struct ht_found f = { .fd = -1 };
+	struct ht_found f = { .at.fd = -1 };
 	struct ht_mapped m;
 	char path[64], *maps;
 	int r = ht_ident_read(pid, &f.ident);
@@ -181,9 +196,9 @@ int ht_find_pid(pid_t pid, struct ht_found *ret, struct ht_err *reterr)
 	free(maps);
 	if (!m.segment)
 		return no_segment(&f.ident, &m, empty, reterr);
-	f.fd = open_mapped(&f.ident, &m, reterr);
-	if (f.fd < 0)
-		return f.fd;
+	r = open_mapped(&f.ident, &m, &f.at, reterr);
+	if (r < 0)
+		return r;
 	snprintf(f.path, sizeof(f.path), "%s", m.path);
 	*ret = f;
 	return 0;
@@ -259,7 +274,7 @@ int ht_find_name(const char *name, pid_t *ret, struct ht_err *reterr)
 		called++;
 		if (ht_find_pid(pid, &f, &why) < 0)
 			continue;
-		close(f.fd);
+		close(f.at.fd);
 		ht_text_printf(&pids, "%s%d", n ? ", " : "", (int)pid);
 		found = pid;
 		n++;
@@ -275,8 +290,9 @@ int ht_find_name(const char *name, pid_t *ret, struct ht_err *reterr)
 		*reterr = why;
 		r = -ENOENT;
 	} else {
-		r = ht_err_set(reterr, -ENOENT, HT_EXIT_TARGET, called ? "none of the processes called '%s' has a segment"
-								       : "no process is called '%s'", shown);
+		r = ht_err_set(reterr, -ENOENT, HT_EXIT_TARGET,
+			       called ? "none of the processes called '%s' has a segment" : "no process is called '%s'",
+			       shown);
 		ht_err_hint(reterr, "'heaptop list' shows the processes that can be watched");
 	}
 	ht_text_done(&pids);

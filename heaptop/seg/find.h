@@ -15,10 +15,11 @@
 #include <sys/types.h>
 
 #include "seg/ident.h"
+#include "seg/snapshot.h"
 #include "util/err.h"
 
 struct ht_found {
-	int fd;
+	struct ht_segment_at at; /* the caller closes at.fd */
 	struct ht_ident ident;
 	char path[512]; /* as the target sees it */
 };

@@ -22,8 +22,7 @@ static int parse_stat(const char *s, struct ht_ident *id)
 		n = sizeof(id->comm) - 1;
 	memcpy(id->comm, open + 1, n);
 	id->comm[n] = '\0';
-	if (sscanf(close + 1,
-		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+	if (sscanf(close + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 		   &id->state, &ticks) != 2)
 		return -EIO;
 	id->start_ticks = ticks;

@@ -52,27 +52,28 @@ static bool parse_name(const char *name, pid_t *ret_pid, uint64_t *ret_ticks)
 	return *end == '\0' && errno == 0;
 }
 
-static struct ht_list_entry *new_entry(struct ht_list *list)
+static struct ht_list_entry *new_entry(struct ht_list *list, uint64_t now)
 {
 	ht_grow((void **)&list->rows, list->n, &list->room, sizeof(*list->rows));
 	struct ht_list_entry *e = &list->rows[list->n++];
 
 	memset(e, 0, sizeof(*e));
 	e->rss_bytes = e->live_bytes = e->age_ns = UINT64_MAX;
+	e->scan_ns = now;
 	return e;
 }
 
 /* Figures from the file: state, name, newest history point, ages. */
-static int read_figures(struct ht_list_entry *e, int fd, struct heapspy_header *ret)
+static int read_figures(struct ht_list_entry *e, struct ht_segment_at at, struct heapspy_header *ret)
 {
 	struct ht_err why;
 	struct heapspy_history *points;
 	struct stat st;
 	void *rows;
 	size_t n;
-	int r = ht_snap_header(ret, fd, "", &why);
+	int r = ht_snap_header(ret, at, "", &why);
 
-	if (fstat(fd, &st) == 0) {
+	if (fstat(at.fd, &st) == 0) {
 		e->disk_bytes = (uint64_t)st.st_blocks * 512;
 		e->uid = st.st_uid;
 	}
@@ -80,7 +81,7 @@ static int read_figures(struct ht_list_entry *e, int fd, struct heapspy_header *
 		return r;
 	memcpy(e->comm, ret->comm, sizeof(e->comm));
 	e->comm[sizeof(e->comm) - 1] = '\0';
-	if (ht_snap_table(ret, fd, HEAPSPY_T_HISTORY_1S, &rows, &n) == 0) {
+	if (ht_snap_table(ret, at, HEAPSPY_T_HISTORY_1S, &rows, &n) == 0) {
 		points = rows;
 		if (n) {
 			e->live_bytes = points[n - 1].live_bytes;
@@ -119,10 +120,10 @@ static void add_living(struct ht_list *list, pid_t pid, uint64_t now)
 
 	if (ht_find_pid(pid, &f, &why) < 0)
 		return;
-	struct ht_list_entry *e = new_entry(list);
-	if (read_figures(e, f.fd, &h) == 0)
+	struct ht_list_entry *e = new_entry(list, now);
+	if (read_figures(e, f.at, &h) == 0)
 		e->age_ns = since(h.start_realtime_ns, now);
-	close(f.fd);
+	close(f.at.fd);
 	e->pid = pid;
 	e->state = HT_LIST_LIVE;
 	e->rss_bytes = rss_of(pid);
@@ -181,7 +182,7 @@ static void add_file(struct ht_list *list, size_t n_living, const char *dir, con
 
 	if (!parse_name(name, &pid, &ticks) || is_claimed(list, n_living, name, pid, ticks, &unsure))
 		return;
-	struct ht_list_entry *e = new_entry(list);
+	struct ht_list_entry *e = new_entry(list, now);
 	e->pid = pid;
 	snprintf(e->path, sizeof(e->path), "%s/%s", dir, name);
 	int fd = open(e->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
@@ -189,7 +190,7 @@ static void add_file(struct ht_list *list, size_t n_living, const char *dir, con
 		e->state = HT_LIST_DENIED;
 		return;
 	}
-	int r = read_figures(e, fd, &h);
+	int r = read_figures(e, (struct ht_segment_at){ .fd = fd }, &h);
 	close(fd);
 	if (unsure || (r == 0 && may_be_elsewhere(&h)))
 		e->state = HT_LIST_DENIED;
@@ -210,23 +211,31 @@ static int by_state_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-int ht_list_scan(struct ht_list *ret, const char *dir, struct ht_err *reterr)
+static int add_all_living(struct ht_list *list, uint64_t now, struct ht_err *reterr)
 {
-	struct ht_list list = { 0 };
-	uint64_t now = realtime_ns();
 	DIR *d = opendir("/proc");
 
 	if (!d)
 		return ht_err_set(reterr, -errno, HT_EXIT_TARGET, "cannot read /proc: %s", strerror(errno));
 	for (struct dirent *e; (e = readdir(d));)
 		if (isdigit((unsigned char)e->d_name[0]))
-			add_living(&list, (pid_t)atoi(e->d_name), now);
+			add_living(list, (pid_t)atoi(e->d_name), now);
 	closedir(d);
+	return 0;
+}
 
+int ht_list_scan(struct ht_list *ret, const char *dir, struct ht_err *reterr)
+{
+	struct ht_list list = { 0 };
+	uint64_t now = realtime_ns();
+	int r = add_all_living(&list, now, reterr);
+
+	if (r < 0)
+		return r;
 	size_t n_living = list.n;
 	if (!dir)
 		dir = HT_LIST_DIR;
-	d = opendir(dir);
+	DIR *d = opendir(dir);
 	if (!d) {
 		int e = errno;
 
@@ -250,27 +259,33 @@ void ht_list_done(struct ht_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
+/* Has somebody mapped a segment of this name by now? */
+static bool is_alive_by_now(const char *path)
+{
+	const char *name = strrchr(path, '/') + 1;
+	struct ht_list living = { 0 };
+	struct ht_err why;
+	uint64_t ticks;
+	pid_t pid;
+	bool unsure = false, alive = true;
+
+	if (parse_name(name, &pid, &ticks) && add_all_living(&living, realtime_ns(), &why) == 0)
+		alive = is_claimed(&living, living.n, name, pid, ticks, &unsure) || unsure;
+	ht_list_done(&living);
+	return alive;
+}
+
 int ht_list_remove(const struct ht_list_entry *entry)
 {
-	char dir[sizeof(entry->path)];
-	struct ht_list now;
-	struct ht_err why;
-	int r = -ENOENT;
+	const uint64_t slack_ns = UINT64_C(2000000000); /* file times are coarse */
+	struct stat st;
 
-	snprintf(dir, sizeof(dir), "%s", entry->path);
-	char *slash = strrchr(dir, '/');
-	if (!slash || entry->state == HT_LIST_LIVE || entry->state == HT_LIST_DENIED)
+	if (entry->state == HT_LIST_LIVE || entry->state == HT_LIST_DENIED || !strchr(entry->path, '/'))
 		return -EBUSY;
-	*slash = '\0';
-	/* a process may have been born into the same pid since the list was made; its start time differs, so
-	 * the name does too, and a second scan sees whoever has mapped this very name */
-	if (ht_list_scan(&now, *dir ? dir : "/", &why) < 0)
-		return -EIO;
-	for (size_t i = 0; i < now.n; i++)
-		if (strcmp(now.rows[i].path, entry->path) == 0)
-			r = now.rows[i].state == entry->state ? 0 : -EBUSY;
-	ht_list_done(&now);
-	if (r == 0 && unlink(entry->path) < 0)
-		r = -errno;
-	return r;
+	if (lstat(entry->path, &st) < 0)
+		return -errno;
+	uint64_t changed = (uint64_t)st.st_ctim.tv_sec * 1000000000u + (uint64_t)st.st_ctim.tv_nsec;
+	if (changed + slack_ns >= entry->scan_ns && is_alive_by_now(entry->path))
+		return -EBUSY;
+	return unlink(entry->path) < 0 ? -errno : 0;
 }

@@ -38,6 +38,7 @@ struct ht_list_entry {
 	uint64_t age_ns;     /* since the process (its statistics) began; of the dead: since the last heartbeat */
 	uint64_t disk_bytes; /* blocks of the file */
 	uid_t uid;
+	uint64_t scan_ns; /* realtime when the scan began */
 };
 
 struct ht_list {
@@ -51,8 +52,8 @@ void ht_list_done(struct ht_list *list);
 const char *ht_list_state_name(enum ht_list_state state);
 
 /*
- * Removes the file of one entry after a second look: it must still be the segment that was listed and nobody's.
- * 0, -EBUSY (alive again), or negative errno.
+ * Removes the file of a dead or exited entry.  A file that was made or changed about when the scan ran may be that
+ * of a process born meanwhile, so /proc is looked through once more then.  0, -EBUSY (alive), or negative errno.
  */
 int ht_list_remove(const struct ht_list_entry *entry);
 

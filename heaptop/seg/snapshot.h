@@ -24,8 +24,7 @@
 #include "util/err.h"
 
 struct ht_snap {
-	struct heapspy_header header; /* strings in it may lack their NUL */
-	uint64_t file_bytes;
+	struct heapspy_header header;	      /* strings in it may lack their NUL */
 	uint64_t taken_ns, taken_realtime_ns; /* when the copy was made, our clocks */
 	size_t n_torn;			      /* rows left out */
 
@@ -47,12 +46,22 @@ struct ht_snap {
 		n_spans, n_history_1s, n_history_1m, n_history_1h, n_events, n_waiters;
 };
 
+/*
+ * Where the bytes are: a segment file (base 0), or the memory of the target (/proc/PID/mem) from address `base`
+ * on, when the file has no name that we could open.
+ */
+struct ht_segment_at {
+	int fd;
+	uint64_t base;
+};
+
 /* Copies and checks; `what` names the target in messages ("pid 4711", "'file'"). */
-int ht_snap_take(struct ht_snap *ret, int fd, const char *what, struct ht_err *reterr);
+int ht_snap_take(struct ht_snap *ret, struct ht_segment_at at, const char *what, struct ht_err *reterr);
 /* The header alone, checked as for a whole copy. */
-int ht_snap_header(struct heapspy_header *ret, int fd, const char *what, struct ht_err *reterr);
+int ht_snap_header(struct heapspy_header *ret, struct ht_segment_at at, const char *what, struct ht_err *reterr);
 /* One ring or table of a checked header, e.g. only the history for a list.  Free `*ret_rows`. */
-int ht_snap_table(const struct heapspy_header *header, int fd, uint32_t id, void **ret_rows, size_t *ret_n);
+int ht_snap_table(const struct heapspy_header *header, struct ht_segment_at at, uint32_t id, void **ret_rows,
+		  size_t *ret_n);
 void ht_snap_done(struct ht_snap *snap);
 
 #endif /* HT_SEG_SNAPSHOT_H */

@@ -15,7 +15,7 @@
 /* Exit codes of heaptop; heaptop(1), EXIT STATUS. */
 enum ht_exit {
 	HT_EXIT_OK = 0,
-	HT_EXIT_FOUND = 1,  /* check found something */
+	HT_EXIT_FOUND = 1, /* check found something */
 	HT_EXIT_USAGE = 2,
 	HT_EXIT_TARGET = 3, /* no such target, no segment, no permission */
 	HT_EXIT_DAMAGED = 4,
@@ -23,9 +23,9 @@ enum ht_exit {
 };
 
 struct ht_err {
-	enum ht_exit code;  /* HT_EXIT_OK: nothing was reported */
-	char message[512];  /* printable; foreign strings in it are escaped already */
-	char hint[256];     /* next step, or empty */
+	enum ht_exit code; /* HT_EXIT_OK: nothing was reported */
+	char message[512]; /* printable; foreign strings in it are escaped already */
+	char hint[256];	   /* next step, or empty */
 };
 
 /* Sets code and message and clears the hint; returns `r`, so that `return ht_err_set(...)` works. */

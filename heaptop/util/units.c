@@ -109,8 +109,7 @@ char *ht_fmt_time(char buf[HT_UNIT_ROOM], uint64_t realtime_ns, bool utc)
 	time_t t = (time_t)(realtime_ns / 1000000000u);
 	struct tm tm;
 
-	if (!(utc ? gmtime_r(&t, &tm) : localtime_r(&t, &tm)) ||
-	    !strftime(buf, HT_UNIT_ROOM, "%Y-%m-%d %H:%M:%S", &tm))
+	if (!(utc ? gmtime_r(&t, &tm) : localtime_r(&t, &tm)) || !strftime(buf, HT_UNIT_ROOM, "%Y-%m-%d %H:%M:%S", &tm))
 		snprintf(buf, HT_UNIT_ROOM, "-");
 	return buf;
 }

@@ -257,6 +257,8 @@ bool hs_arena_resize(struct hs_arena *arena, struct hs_span *span, size_t n_page
 	hs_lock_unlock(&arena->lock);
 	if (done)
 		describe_resized(span);
+	if (arena->decay.decay_ms == 0)
+		hs_arena_decay(arena, 0, true, waits);
 	return done;
 }
 
@@ -376,7 +378,7 @@ struct hs_arena *hs_arena_create(uint32_t id, struct hs_rows *rows, struct hs_me
 		if (i == 0)
 			hs_lock_init(&a->lock, HS_RANK_ARENA, row);
 		else
-			hs_bin_init(&a->bins[i - 1], row, &rows->bins[(size_t)id * HS_N_CLASSES + i - 1]);
+			hs_bin_init(&a->bins[i - 1], (uint16_t)(i - 1), row, &rows->bins[(size_t)id * HS_N_CLASSES + i - 1]);
 	}
 	return a;
 }

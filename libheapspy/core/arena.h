@@ -95,6 +95,9 @@ bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t b
  */
 size_t hs_arena_decay(struct hs_arena *arena, uint64_t now_ns, bool all, struct hs_waited *waits);
 
+/* Gives the address space of clean ranges back, when the kernel refuses more (RLIMIT_AS).  Returns bytes. */
+size_t hs_arena_unmap_clean(struct hs_arena *arena, struct hs_waited *waits);
+
 /* In the child of a fork, with the locks initialised: mends what a thread of the parent had in its hands. */
 void hs_arena_init_child(struct hs_arena *arena);
 

@@ -5,8 +5,9 @@
  */
 #include "core/bin.h"
 
-void hs_bin_init(struct hs_bin *bin, struct heapspy_lock *lock_row, struct heapspy_bin *row)
+void hs_bin_init(struct hs_bin *bin, uint16_t klass, struct heapspy_lock *lock_row, struct heapspy_bin *row)
 {
+	bin->klass = klass;
 	hs_lock_init(&bin->lock, HS_RANK_BIN, lock_row);
 	bin->row = row;
 	hs_list_init(&bin->nonfull);
@@ -62,7 +63,9 @@ bool hs_bin_claim(struct hs_bin *bin, struct hs_span *span, uintptr_t owner, str
 	bool mine;
 
 	hs_lock_lock_noting(&bin->lock, waits);
-	mine = hs_load_relaxed(&span->xowner) == HS_OWNER_BIN;
+	/* while we waited, the span may have gone through other hands and into a bin of another class */
+	mine = hs_load_seq_cst(&span->xowner) == HS_OWNER_BIN && /* [mo:span-owner seq_cst] */
+	       span->klass == bin->klass;
 	if (mine)
 		take_locked(bin, span, owner);
 	hs_lock_unlock(&bin->lock);

@@ -16,12 +16,13 @@
 
 struct hs_bin {
 	struct hs_lock lock;
+	uint16_t klass; /* constant, as its arena is: a span never changes its arena */
 	struct heapspy_bin *row;
 	struct hs_list nonfull; /* under lock: spans with xowner == HS_OWNER_BIN */
 	uint32_t xn_nonfull;	/* their number; written under lock, looked at without */
 };
 
-void hs_bin_init(struct hs_bin *bin, struct heapspy_lock *lock_row, struct heapspy_bin *row);
+void hs_bin_init(struct hs_bin *bin, uint16_t klass, struct heapspy_lock *lock_row, struct heapspy_bin *row);
 
 /* Takes a span out and makes `owner` its owner; NULL if there is none. */
 struct hs_span *hs_bin_checkout(struct hs_bin *bin, uintptr_t owner, struct hs_waited *waits);

@@ -9,6 +9,7 @@
  * pages that are reused within that time are never given back.
  */
 #include "core/arena.h"
+#include "core/pagemap.h"
 #include "core/ranges.h"
 #include "os/sys.h"
 #include "os/vm.h"
@@ -44,7 +45,10 @@ static size_t limit_at(struct hs_decay *d, size_t dirty, uint64_t now_ns)
 	return limit;
 }
 
-/* Takes the oldest ranges out, at least `pages` of them if there are, at most a batch. */
+/*
+ * Takes the oldest ranges out: `pages` rounded to whole ranges, at most a batch.  Rounded, because a single range
+ * that may shrink by one page today must not go altogether.
+ */
 static void detach_locked(struct hs_arena *a, struct hs_list *batch, size_t pages)
 {
 	size_t got = 0;
@@ -52,6 +56,8 @@ static void detach_locked(struct hs_arena *a, struct hs_list *batch, size_t page
 	while (got < hs_min(pages, BATCH_PAGES) && !hs_list_empty(&a->dirty_age)) {
 		struct hs_span *s = hs_container_of(a->dirty_age.next, struct hs_span, link);
 
+		if (got + s->n_pages / 2 >= pages)
+			break;
 		hs_ranges_take_out_locked(a, s);
 		s->state = HS_SPAN_PURGING;
 		hs_list_push_back(batch, &s->link);
@@ -83,6 +89,8 @@ static size_t purge_batch_locked(struct hs_arena *a, size_t pages, struct hs_wai
 	size_t bytes;
 
 	detach_locked(a, &a->purging, pages);
+	if (hs_list_empty(&a->purging))
+		return 0;
 	hs_ranges_publish_locked(a);
 	hs_lock_unlock(&a->lock);
 	/* nobody else purges: xpurging admits one thread at a time */
@@ -119,12 +127,34 @@ size_t hs_arena_decay(struct hs_arena *arena, uint64_t now_ns, bool all, struct 
 			break;
 		batch = purge_batch_locked(arena, arena->dirty.n_pages - limit, waits);
 		if (batch == 0)
-			break; /* the kernel refuses (mlock): no use in asking again */
+			break; /* it waits for its time, or the kernel refuses (mlock): no use in asking again */
 		bytes += batch;
 	}
 	hs_lock_unlock(&arena->lock);
 	/* [mo:purging release] pairs with the acquire above */
 	hs_store_release(&arena->xpurging, 0);
+	return bytes;
+}
+
+size_t hs_arena_unmap_clean(struct hs_arena *arena, struct hs_waited *waits)
+{
+	size_t bytes = 0;
+
+	hs_lock_lock_noting(&arena->lock, waits);
+	for (unsigned b = 0; b < HS_RANGE_BINS; b++) {
+		while (arena->clean.bins[b] != NULL) {
+			struct hs_span *s = arena->clean.bins[b];
+
+			hs_ranges_take_out_locked(arena, s);
+			hs_pagemap_set_ends(s, NULL);
+			arena->mapped_pages -= s->n_pages;
+			bytes += hs_span_bytes(s);
+			hs_vm_unmap(s->base, hs_span_bytes(s));
+			hs_ranges_discard_locked(arena, s);
+		}
+	}
+	hs_ranges_publish_locked(arena);
+	hs_lock_unlock(&arena->lock);
 	return bytes;
 }
 

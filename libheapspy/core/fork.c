@@ -24,8 +24,17 @@ static void visit_arenas(struct hs_heap *heap, lock_visitor visit)
 			visit(&heap->arenas[i]->bins[c].lock);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++)
 		visit(&heap->arenas[i]->lock);
+}
+
+static void visit_meta(struct hs_heap *heap, lock_visitor visit)
+{
 	visit(&heap->meta.lock);
 	visit(&heap->rows.lock);
+}
+
+void hs_heap_fork_prepare_meta(struct hs_heap *heap)
+{
+	visit_meta(heap, take);
 }
 
 void hs_heap_fork_prepare(struct hs_heap *heap)
@@ -40,6 +49,7 @@ static void let_go(struct hs_lock *lock)
 
 void hs_heap_fork_parent(struct hs_heap *heap)
 {
+	visit_meta(heap, let_go);
 	visit_arenas(heap, let_go);
 }
 
@@ -92,6 +102,7 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 {
 	struct hs_list *next;
 
+	visit_meta(heap, prepared ? let_go : hs_lock_init_child);
 	visit_arenas(heap, prepared ? let_go : hs_lock_init_child);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++)
 		hs_arena_init_child(heap->arenas[i]);

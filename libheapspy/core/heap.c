@@ -363,6 +363,15 @@ size_t hs_heap_decay(struct hs_heap *heap, uint64_t now_ns, bool all, struct hs_
 	return bytes;
 }
 
+void hs_heap_squeeze(struct hs_heap *heap, struct hs_waited *waits)
+{
+	uint32_t n = hs_load_acquire(&heap->xn_arenas); /* [mo:arena-made acquire] */
+
+	hs_heap_decay(heap, 0, true, waits);
+	for (uint32_t i = 0; i < n; i++)
+		hs_arena_unmap_clean(heap->arenas[i], waits);
+}
+
 void hs_heap_check(struct hs_heap *heap, struct hs_tcache *t)
 {
 	for (uint32_t i = 0; i < heap->xn_arenas; i++)

@@ -79,11 +79,15 @@ void *hs_heap_resize(struct hs_tcache *t, struct hs_span *s, void *p, size_t byt
 /* Arena work that is due at `now_ns`.  all: purge everything.  Returns bytes purged. */
 size_t hs_heap_decay(struct hs_heap *heap, uint64_t now_ns, bool all, struct hs_waited *waits);
 
+/* Everything that is free goes back, address space included: before an allocation is refused. */
+void hs_heap_squeeze(struct hs_heap *heap, struct hs_waited *waits);
+
 /* Sums over all rows into one history point (times and rss are the caller's). */
 void hs_heap_totals(struct hs_heap *heap, struct heapspy_history *ret);
 
-/* The caller holds threads_lock (locks of lower rank than the arenas' lie between). */
+/* The caller holds threads_lock.  Between the two come the locks of rank HS_RANK_SAMPLES. */
 void hs_heap_fork_prepare(struct hs_heap *heap);
+void hs_heap_fork_prepare_meta(struct hs_heap *heap);
 void hs_heap_fork_parent(struct hs_heap *heap);
 /*
  * `mine`: the tcache of the thread that forked, NULL if it has none.  `prepared`: false in a child that was made

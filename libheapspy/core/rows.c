@@ -7,10 +7,16 @@
  */
 #include "core/rows.h"
 
+#include <sys/resource.h>
+
 #include "base/bits.h"
+#include "os/sys.h"
 #include "os/vm.h"
 
-/* Rows of each table at full and at least size; n_classes stands for itself. */
+/*
+ * Rows of each table at full and at least size.  With little address space everything that is a multiple of 256 rows is
+ * divided once more (see lay_out).
+ */
 struct plan {
 	uint32_t row_bytes;
 	uint32_t full, least;
@@ -70,7 +76,20 @@ static size_t header_bytes(void)
 	return hs_align_up(sizeof(struct heapspy_header), hs_vm_page_bytes());
 }
 
-static size_t lay_out(struct hs_rows *rows, uint32_t n_classes, bool full)
+enum layout { LAYOUT_FULL, LAYOUT_LEAST, LAYOUT_TINY };
+
+/* Address space that the process may have; the rows must leave the heap most of it. */
+static enum layout first_layout(void)
+{
+	struct {
+		uint64_t soft, hard;
+	} limit = {UINT64_MAX, UINT64_MAX};
+
+	(void)hs_syscall4(SYS_prlimit64, 0, RLIMIT_AS, NULL, &limit);
+	return limit.soft < (64u << 20) ? LAYOUT_TINY : limit.soft < (1u << 30) ? LAYOUT_LEAST : LAYOUT_FULL;
+}
+
+static size_t lay_out(struct hs_rows *rows, uint32_t n_classes, enum layout layout)
 {
 	size_t offset = header_bytes();
 
@@ -79,7 +98,9 @@ static size_t lay_out(struct hs_rows *rows, uint32_t n_classes, bool full)
 		struct hs_rows_table *t = &rows->tables[i];
 
 		t->row_bytes = p.row_bytes;
-		t->capacity = full ? p.full : p.least;
+		t->capacity = layout == LAYOUT_FULL ? p.full : p.least;
+		if (layout == LAYOUT_TINY && p.least >= 256 * 4)
+			t->capacity = p.least / 16;
 		t->base = (char *)offset; /* relative until the range is known */
 		t->present_bytes = 0;
 		t->private_pages = false;
@@ -117,14 +138,13 @@ bool hs_rows_init(struct hs_rows *rows, uint32_t n_classes)
 {
 	struct heapspy_header *h;
 
-	rows->bytes = lay_out(rows, n_classes, true);
-	rows->base = hs_vm_map(rows->bytes, 4096);
-	if (rows->base == NULL) {
-		rows->bytes = lay_out(rows, n_classes, false);
+	rows->base = NULL;
+	for (unsigned layout = first_layout(); rows->base == NULL && layout <= LAYOUT_TINY; layout++) {
+		rows->bytes = lay_out(rows, n_classes, layout);
 		rows->base = hs_vm_map(rows->bytes, 4096);
-		if (rows->base == NULL)
-			return false;
 	}
+	if (rows->base == NULL)
+		return false;
 	hs_vm_name(rows->base, rows->bytes, "heapspy-seg");
 	rows->shared = false;
 	for (uint32_t i = 0; i < HS_N_TABLES; i++)

@@ -72,7 +72,10 @@ struct hs_span {
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
 } HS_ALIGNED_LINE;
 
-/* What stands in a free slot. `seal` is the span itself: a second free and an overwritten list both show. */
+/*
+ * What stands in a free slot.  `seal` is the span itself (| 1 until the owner has taken it back from others): a
+ * second free and an overwritten list both show.
+ */
 struct hs_slot {
 	struct hs_slot *next;
 	struct hs_span *seal;

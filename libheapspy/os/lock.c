@@ -80,7 +80,13 @@ void hs_lock_rank_push(enum hs_rank rank)
 
 void hs_lock_rank_pop(enum hs_rank rank)
 {
-	hs_verify(held[rank] > 0);
-	held[rank]--;
+	/* 0 after hs_lock_forget_held() only */
+	held[rank] -= held[rank] > 0;
+}
+
+void hs_lock_forget_held(void)
+{
+	for (unsigned r = 0; r < HS_N_RANKS; r++)
+		held[r] = 0;
 }
 #endif

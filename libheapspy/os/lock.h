@@ -23,10 +23,10 @@
 enum hs_rank {
 	HS_RANK_SEGMENT, /* stat/: one publisher, one tick at a time */
 	HS_RANK_THREADS, /* core/heap.c: list of tcaches, the shared late tcache */
-	HS_RANK_SAMPLES, /* prof/livetab.c, prof/sitetab.c */
 	HS_RANK_CACHE,	 /* core/heap.c: an arena's cache for threads without one */
 	HS_RANK_BIN,	 /* core/bin.c: one per arena and size class */
 	HS_RANK_ARENA,	 /* core/arena.c: page heap */
+	HS_RANK_SAMPLES, /* prof/: tables of the sampler; a report of corruption may look there under any other */
 	HS_RANK_META,	 /* core/meta.c: leaf; may be taken under any other */
 	HS_N_RANKS
 };
@@ -53,9 +53,12 @@ void hs_lock_init_child(struct hs_lock *lock);
 uint64_t hs_lock_lock_slow(struct hs_lock *lock);
 void hs_lock_wake(struct hs_lock *lock);
 #if HS_DEBUG >= 1
+/* In a child made without fork handlers: what this thread held is free again. */
+void hs_lock_forget_held(void);
 void hs_lock_rank_push(enum hs_rank rank);
 void hs_lock_rank_pop(enum hs_rank rank);
 #else
+#define hs_lock_forget_held() ((void)0)
 #define hs_lock_rank_push(rank) ((void)0)
 #define hs_lock_rank_pop(rank) ((void)0)
 #endif

@@ -19,13 +19,14 @@
 
 /* How the CFA (the caller's stack pointer) is found. */
 enum hs_cfa {
-	HS_CFA_NONE,	 /* no rule for this address */
+	HS_CFA_NONE,	 /* an object's code without a rule that can be followed */
 	HS_CFA_SP,	 /* sp + cfa_offset */
 	HS_CFA_FP,	 /* fp + cfa_offset */
 	HS_CFA_SP_DEREF, /* word at (sp + cfa_offset), + cfa_add */
 	HS_CFA_FP_DEREF, /* word at (fp + cfa_offset), + cfa_add */
 	HS_CFA_SIGNAL,	 /* the kernel's signal frame at sp */
 	HS_CFA_ROOT,	 /* outermost frame: nobody to return to */
+	HS_CFA_FOREIGN,	 /* for the walker: code of no object, or of one without tables */
 };
 
 /* How the caller's frame pointer is found. */

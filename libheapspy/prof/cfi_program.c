@@ -20,6 +20,11 @@
 /* Nested remember_state: gcc and clang use one level, hand-written code two. */
 #define STATES_MAX 6u
 
+#define DW_OP_deref 0x06
+#define DW_OP_lit0 0x30
+#define DW_OP_breg0 0x70
+#define DW_OP_plus_uconst 0x23
+
 /* Rule of one register. */
 struct reg_rule {
 	enum { SAME, AT_CFA, AT_FP, UNDEFINED, OTHER } kind;
@@ -38,6 +43,7 @@ struct machine {
 	struct hs_cursor c;
 	const struct hs_cie *cie;
 	uint64_t loc; /* the state holds from here on */
+	uint64_t pc;  /* wanted */
 	struct state now;
 	const struct state *initial; /* NULL while the CIE's own program runs */
 	struct state saved[STATES_MAX];
@@ -87,19 +93,46 @@ static struct hs_cursor take_block(struct hs_cursor *c)
 	return block;
 }
 
-#define DW_OP_deref 0x06
-#define DW_OP_lit0 0x30
-#define DW_OP_breg0 0x70
-#define DW_OP_plus 0x22
-#define DW_OP_plus_uconst 0x23
+static void set_cfa(struct machine *m, uint64_t reg, int64_t offset)
+{
+	m->now.cfa = CFA_REG;
+	m->now.cfa_reg = reg;
+	m->now.cfa_offset = offset;
+}
+
+/*
+ * All stubs of a procedure linkage table share one rule, computed from the address: "sp + 8, and 8 more from byte N
+ * of the stub on", where the relocation's index has been pushed.  The address is known here.
+ */
+static bool set_cfa_stub(struct machine *m, struct hs_cursor e)
+{
+#if defined(__x86_64__)
+	static const uint8_t form[] = {0x77, 8, 0x80, 0, 0x3f, 0x1a, 0 /* lit N */, 0x2a, 0x33, 0x24, 0x22};
+	unsigned limit;
+
+	if (e.bad || e.end - e.p != sizeof(form))
+		return false;
+	for (unsigned i = 0; i < sizeof(form); i++)
+		if (i != 6 && e.p[i] != form[i])
+			return false;
+	limit = e.p[6] - DW_OP_lit0;
+	set_cfa(m, REG_SP, (m->pc & 15) >= limit ? 16 : 8);
+	return limit <= 15;
+#else
+	return false;
+#endif
+}
 
 /* "breg R off; deref; [plus_uconst N]": the only forms that compilers and perlasm emit for a CFA. */
 static void set_cfa_expression(struct machine *m)
 {
 	struct hs_cursor e = take_block(&m->c);
-	uint64_t op = hs_take(&e, 1);
+	uint64_t op;
 
+	if (set_cfa_stub(m, e))
+		return;
 	m->now.cfa = CFA_BAD;
+	op = hs_take(&e, 1);
 	if (op < DW_OP_breg0 || op > DW_OP_breg0 + 31)
 		return;
 	m->now.cfa_reg = op - DW_OP_breg0;
@@ -139,13 +172,6 @@ static void remember(struct machine *m)
 static int64_t scaled(const struct machine *m, int64_t factored)
 {
 	return (int64_t)((uint64_t)factored * (uint64_t)m->cie->data_align);
-}
-
-static void set_cfa(struct machine *m, uint64_t reg, int64_t offset)
-{
-	m->now.cfa = CFA_REG;
-	m->now.cfa_reg = reg;
-	m->now.cfa_offset = offset;
 }
 
 static void execute_cfa(struct machine *m, uint8_t op)
@@ -346,6 +372,7 @@ bool hs_cfi_run(const struct hs_cie *cie, struct hs_cursor fde, uint64_t start, 
 	m.c = cie->program;
 	m.cie = cie;
 	m.loc = start;
+	m.pc = pc;
 	m.now = (struct state){.cfa = CFA_BAD};
 	m.initial = NULL;
 	m.n_saved = 0;

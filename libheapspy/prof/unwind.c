@@ -142,7 +142,9 @@ HS_COLD static uint64_t rule_slow(uintptr_t pc)
 	struct hs_cfi_rule rule = {.cfa = HS_CFA_NONE};
 	struct hs_module module;
 
-	if (find_object(pc, &module) && module.eh_frame_hdr != NULL)
+	if (!find_object(pc, &module) || module.eh_frame_hdr == NULL)
+		rule.cfa = HS_CFA_FOREIGN;
+	else
 		(void)hs_cfi_find(module.eh_frame_hdr, module.start, module.end, pc, &rule);
 	return pack(&rule);
 }
@@ -244,7 +246,7 @@ static uintptr_t strip(uintptr_t pc)
 #endif
 }
 
-/* For code without a rule: [fp] = caller's fp, [fp + 8] = return address. */
+/* For generated code: [fp] = caller's fp, [fp + 8] = return address. */
 static bool step_frame_pointer(struct walk *w)
 {
 	uintptr_t fp = w->fp, next, pc;
@@ -320,8 +322,11 @@ static enum step step(struct walk *w, uint64_t generation)
 	case HS_CFA_SIGNAL:
 		ok = step_signal(w);
 		break;
-	case HS_CFA_NONE:
+	case HS_CFA_FOREIGN:
 		ok = step_frame_pointer(w);
+		break;
+	case HS_CFA_NONE: /* its frame pointer may be anything: better no caller than a wrong one */
+		ok = false;
 		break;
 	default:
 		ok = step_rule(w, &rule);

@@ -7,7 +7,9 @@
  * the fork handlers - as the first in the process, so that our prepare runs last and our child first, and
  * other handlers may allocate.
  */
+#include <elf.h>
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -25,6 +27,7 @@
 #include "shim/info.h"
 #include "shim/process.h"
 #include "stat/events.h"
+#include "stat/reap.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -34,6 +37,9 @@
 #define EXIT_ROUNDS 2u
 
 struct hs_process hs_process;
+
+/* Our own ELF header, from the linker. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 
 static uint32_t count_cpus(void)
 {
@@ -164,11 +170,12 @@ static void thread_exit(void *arg)
 	if (++tls->exit_rounds < EXIT_ROUNDS && pthread_setspecific(hs_process.key, tls) == 0)
 		return;
 	/* from here on this thread borrows: later frees (glibc frees its TLS last) still work */
-	tls->cache = &hs_tcache_none;
+	hs_guard_begin(tls);
 	tls->state = HS_GONE;
 	hs_publish_allocated(tls, own);
 	tls->own = NULL;
 	hs_heap_detach(&hs_process.heap, own);
+	hs_guard_end(tls);
 }
 
 void hs_thread_started(struct hs_tls *tls)
@@ -178,13 +185,12 @@ void hs_thread_started(struct hs_tls *tls)
 
 	tls->state = HS_ATTACHED;
 	/* the last moment at which the rows have one writer, if the calloc hint has not been seen (cached stacks) */
-	if (ps->started && !ps->heap.rows.shared && !ps->segment.refused) {
-		hs_lock_lock(&ps->heap.threads_lock);
-		if (hs_load_relaxed(&ps->heap.xn_threads) == 1)
-			hs_promote();
-		hs_lock_unlock(&ps->heap.threads_lock);
-	}
+	if (ps->started && !ps->heap.rows.shared && !ps->segment.refused &&
+	    hs_load_relaxed(&ps->heap.xn_threads) == 1)
+		hs_promote_alone(1);
+	hs_guard_begin(tls);
 	tls->own = hs_heap_attach(&ps->heap, tid);
+	hs_guard_end(tls);
 	if (tls->own == NULL) {
 		tls->state = HS_GONE;
 		return;
@@ -197,44 +203,33 @@ void hs_thread_started(struct hs_tls *tls)
 		(void)pthread_setspecific(ps->key, tls);
 }
 
-/* Base of the loader's mapping: only it allocates thread vectors. */
+/* Addresses that the object whose ELF header is in memory at `base` has from there on. */
+static void object_range(const void *base, uint32_t flags, struct hs_range *ret)
+{
+	const ElfW(Ehdr) *elf = base;
+	const ElfW(Phdr) *ph = (const void *)((const char *)base + elf->e_phoff);
+
+	*ret = (struct hs_range){UINTPTR_MAX, 0};
+	for (unsigned i = 0; i < elf->e_phnum; i++) {
+		uintptr_t start = (uintptr_t)base + ph[i].p_vaddr;
+
+		if (ph[i].p_type != PT_LOAD || (ph[i].p_flags & flags) != flags)
+			continue;
+		if (start < ret->low)
+			ret->low = start;
+		if (start + ph[i].p_memsz > ret->high)
+			ret->high = start + ph[i].p_memsz;
+	}
+}
+
 void hs_calloc_hint(const void *caller)
 {
-	static uintptr_t low, high;
+	struct hs_process *ps = &hs_process;
 
-	if (!hs_process.started || hs_process.segment.refused || hs_tls.depth != 0)
+	if (!ps->started || hs_tls.depth != 0 || (uintptr_t)caller - ps->loader.low >= ps->loader.high - ps->loader.low)
 		return;
-	if (low == 0) {
-		const struct elf_header_begin {
-			unsigned char ident[16];
-			uint16_t type, machine;
-			uint32_t version;
-			uint64_t entry, phoff, shoff;
-			uint32_t flags;
-			uint16_t ehsize, phentsize, phnum;
-		} *elf = (const void *)getauxval(AT_BASE);
-		const char *ph;
-
-		if (elf == NULL) {
-			low = high = 1;
-			return;
-		}
-		ph = (const char *)elf + elf->phoff;
-		for (unsigned i = 0; i < elf->phnum; i++, ph += elf->phentsize) {
-			uint64_t vaddr = *(const uint64_t *)(const void *)(ph + 16);
-			uint64_t memsz = *(const uint64_t *)(const void *)(ph + 40);
-
-			if (*(const uint32_t *)(const void *)ph == 1 && (uintptr_t)elf + vaddr + memsz > high)
-				high = (uintptr_t)elf + vaddr + memsz;
-		}
-		low = (uintptr_t)elf;
-	}
-	if ((uintptr_t)caller < low || (uintptr_t)caller >= high)
-		return;
-	hs_lock_lock(&hs_process.heap.threads_lock);
-	if (hs_load_relaxed(&hs_process.heap.xn_threads) <= 1)
-		hs_promote();
-	hs_lock_unlock(&hs_process.heap.threads_lock);
+	hs_store_relaxed(&ps->xmade_threads, 1);
+	hs_promote_alone(1);
 }
 
 /* ---- fork ---- */
@@ -242,8 +237,7 @@ void hs_calloc_hint(const void *caller)
 static struct {
 	bool sites, waits;
 	uint64_t live;
-	bool unprepared; /* fork from a signal handler that interrupted a slow path, which may hold any lock */
-} fork_state;
+} fork_state; /* of the fork under way: tick_lock admits one */
 
 static void fork_prepare(void)
 {
@@ -251,24 +245,28 @@ static void fork_prepare(void)
 
 	if (ps->xready != 1)
 		return;
-	fork_state.unprepared = hs_tls.depth != 0 || hs_tls.ticking || hs_tls.walking;
-	if (fork_state.unprepared)
+	/* from a signal handler that interrupted a slow path, which may hold any lock */
+	hs_tls.fork_unprepared = hs_tls.depth != 0 || hs_tls.ticking || hs_tls.walking;
+	if (hs_tls.fork_unprepared)
 		return;
+	/* a handler of somebody else that runs between ours and allocates must not meet our locks */
+	hs_guard_begin(&hs_tls);
 	hs_lock_lock(&ps->tick_lock);
 	hs_lock_lock(&ps->heap.threads_lock);
+	hs_heap_fork_prepare(&ps->heap);
 	if (ps->profiling) {
 		fork_state.sites = hs_sitetab_fork_prepare(&ps->sites);
 		fork_state.live = hs_livetab_fork_prepare(&ps->live);
 		fork_state.waits = hs_waittab_fork_prepare(&ps->waits);
 	}
-	hs_heap_fork_prepare(&ps->heap);
+	hs_heap_fork_prepare_meta(&ps->heap);
 }
 
 static void fork_parent(void)
 {
 	struct hs_process *ps = &hs_process;
 
-	if (ps->xready != 1 || fork_state.unprepared)
+	if (ps->xready != 1 || hs_tls.fork_unprepared)
 		return;
 	hs_heap_fork_parent(&ps->heap);
 	if (ps->profiling) {
@@ -276,8 +274,10 @@ static void fork_parent(void)
 		hs_livetab_fork_parent(&ps->live, fork_state.live);
 		hs_sitetab_fork_parent(&ps->sites, fork_state.sites);
 	}
+	hs_bump(&ps->heap.rows.totals->n_forks, 1);
 	hs_lock_unlock(&ps->heap.threads_lock);
 	hs_lock_unlock(&ps->tick_lock);
+	hs_guard_end(&hs_tls);
 }
 
 /* The figures of the child, whichever way it was made: rows of its own, no helper, counters from the parent's. */
@@ -290,6 +290,7 @@ static void begin_child(void)
 		return;
 	ps->heap.rows.header->helper_tid = 0;
 	hs_store_relaxed(&ps->xhelper, 0);
+	hs_store_relaxed(&ps->xmade_threads, 0);
 	ps->own_files = 0;
 	hs_history_init(&ps->history);
 	hs_mailbox_init(&ps->mailbox, &ps->heap.rows, ps->options.control != 0);
@@ -301,6 +302,7 @@ static void begin_child(void)
 static void mend_child(bool prepared)
 {
 	struct hs_process *ps = &hs_process;
+	bool was_main = hs_tls.own != NULL && hs_tls.own->row->tid == ps->main_tid;
 
 	begin_child();
 	hs_heap_fork_child(&ps->heap, hs_tls.own, prepared);
@@ -317,11 +319,17 @@ static void mend_child(bool prepared)
 		hs_lock_init_child(&ps->tick_lock);
 	}
 	hs_tls.walking = hs_tls.ticking = false;
+	/* the child's only thread may run on any stack, under a new id */
+	hs_tls.bounds = (struct hs_stack_bounds){0};
+	ps->main_tid = was_main ? hs_gettid() : 0;
+	if (prepared)
+		hs_guard_end(&hs_tls);
 }
 
 HS_COLD void hs_process_cloned(void)
 {
 	/* nobody took the locks for us: whoever held one does not exist here */
+	hs_lock_forget_held();
 	fork_state.sites = fork_state.waits = true;
 	fork_state.live = UINT64_MAX;
 	mend_child(false);
@@ -331,7 +339,7 @@ static void fork_child(void)
 {
 	if (hs_process.xready != 1)
 		return;
-	if (fork_state.unprepared)
+	if (hs_tls.fork_unprepared)
 		hs_process_cloned();
 	else
 		mend_child(true);
@@ -354,6 +362,7 @@ static void read_options(char **env)
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **env)
 {
 	struct hs_process *ps = &hs_process;
+	struct hs_range text;
 
 	(void)argc;
 	(void)argv;
@@ -363,6 +372,11 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 		return;
 	}
 	read_options(env);
+	/* only the loader allocates vectors of thread-local blocks */
+	if (getauxval(AT_BASE) != 0)
+		object_range((const void *)getauxval(AT_BASE), 0, &ps->loader);
+	ps->main_tid = hs_gettid();
+	ps->main_stack_high = hs_align_down((uintptr_t)env, sizeof(void *));
 	if (pthread_key_create(&ps->key, thread_exit) == 0) {
 		ps->key_made = 1;
 		if (hs_tls.own != NULL)
@@ -373,7 +387,9 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 		hs_modules_init(&ps->modules, &ps->heap.rows, &ps->heap.meta);
 		hs_profile_init();
 		hs_modules_refresh(&ps->modules);
-		hs_unwind_init(&ps->modules, 0, 0);
+		object_range(__ehdr_start, PF_X, &text);
+		/* a stack begins with the function that called malloc */
+		hs_unwind_init(&ps->modules, text.low, text.high);
 	}
 	hs_mailbox_init(&ps->mailbox, &ps->heap.rows, ps->options.control != 0);
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_START, 0, 0, 0);
@@ -399,5 +415,8 @@ __attribute__((destructor(101))) static void finish(void)
 		hs_info_print();
 	if (ps->options.keep && hs_load_relaxed(&ps->heap.xn_threads) <= 1)
 		hs_promote(); /* it ended before it was worth a file, but its user wants one */
+	/* children that ended by _exit; a process that had none pays nothing */
+	if (ps->heap.rows.totals->n_forks != 0 && ps->heap.rows.shared && !ps->options.keep)
+		hs_reap(ps->options.dir, ps->heap.rows.header, ps->heap.rows.header->pid, 0);
 	hs_segment_retire(&ps->segment, &ps->heap.rows, ps->options.keep != 0);
 }

@@ -44,7 +44,7 @@ HS_EXPORT void *calloc(size_t n, size_t size)
 	struct hs_tls *tls = &hs_tls;
 
 	/* glibc's loader callocs the vector of thread-local blocks just before it makes a thread */
-	if (hs_unlikely(size == 16) && hs_unlikely(!hs_process.heap.rows.shared))
+	if (hs_unlikely(size == 16) && hs_unlikely(!hs_load_relaxed(&hs_process.xmade_threads)))
 		hs_calloc_hint(__builtin_return_address(0));
 	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely((tls->countdown -= (int64_t)bytes) >= 0)) {
 		void *p = hs_tcache_pop(tls->cache, hs_sizeclass_of(bytes));

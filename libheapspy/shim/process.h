@@ -27,6 +27,10 @@
 /* Without a sampler the countdown still brings the ticks. */
 #define HS_TICK_BYTES ((int64_t)1 << 20)
 
+struct hs_range {
+	uintptr_t low, high;
+};
+
 struct hs_process {
 	struct hs_heap heap;
 	struct hs_options options;
@@ -44,7 +48,11 @@ struct hs_process {
 	uint32_t started;     /* the constructor has run: options are known */
 	uint32_t profiling;   /* the sampler's tables exist */
 	uint32_t xhelper;     /* 0 none, 1 being made, 2 runs, 3 could not be made */
+	uint32_t xmade_threads; /* the loader has prepared the making of a thread */
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
+	struct hs_range loader;	   /* addresses of ld.so */
+	uintptr_t main_stack_high; /* the environment lies above the main thread's frames */
+	uint32_t main_tid;
 	uintptr_t brk_start;  /* end of the data segment when we began */
 	int key_made;
 	unsigned key; /* pthread_key_t of the thread-exit destructor */
@@ -63,7 +71,7 @@ struct hs_tls {
 	uint32_t state; /* enum hs_thread_state */
 	uint32_t n_slow;
 	uint32_t exit_rounds;
-	bool walking, ticking, bounds_known;
+	bool walking, ticking, fork_unprepared;
 	struct hs_sampler_thread sampler;
 	struct hs_stack_bounds bounds;
 	void *deferred; /* freed by handlers during a slow path */
@@ -71,6 +79,19 @@ struct hs_tls {
 
 extern struct hs_process hs_process;
 extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+/*
+ * Around work with locks of the core or the sampler outside of a slow path's enter and leave: a handler's malloc
+ * meanwhile finds `depth` and keeps away.  Nothing inside may call libc functions that allocate.
+ */
+HS_INLINE void hs_guard_begin(struct hs_tls *tls)
+{
+	tls->depth = 1;
+	tls->cache = &hs_tcache_none;
+	hs_compiler_fence();
+}
+
+void hs_guard_end(struct hs_tls *tls);
 
 /* slow.c */
 void *hs_alloc_slow(size_t bytes, size_t align, bool zero);
@@ -86,6 +107,8 @@ void hs_free_deferred(struct hs_tls *tls);
 
 /* emergency.c: a little store for calls that interrupt a slow path */
 void *hs_emergency_alloc(size_t bytes, size_t align);
+/* Takes a block back if it is the newest; others stay. */
+void hs_emergency_free(void *p);
 bool hs_emergency_owns(const void *p);
 size_t hs_emergency_usable(const void *p);
 
@@ -102,6 +125,8 @@ void hs_tick(struct hs_tls *tls);
 /* Makes the segment visible while no other thread allocates; see stat/segment.h. */
 void hs_promote(void);
 void hs_promote_if_wanted(uint64_t now_ns);
+/* Promotes if at most `n_threads` threads have tcaches; none can register meanwhile. */
+void hs_promote_alone(uint32_t n_threads);
 /* Removes the file that this process left before an exec. */
 void hs_sweep(void);
 

@@ -5,13 +5,19 @@
  *	countdown < 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
  *	free into a marked span -> live table says whether it was a sample -> site row
  */
-#include <pthread.h>
+#include <sys/uio.h>
 
+#include "base/bits.h"
 #include "os/sys.h"
+#include "os/vm.h"
 #include "shim/process.h"
 
 /* A wait is recorded with its stack in proportion to its length: one stack for each so many ns waited. */
 #define WAIT_NS_PER_STACK UINT64_C(100000)
+/* Below the stack pointer there must be this much for a walk. */
+#define STACK_ROOM (2u * HS_UNWIND_STACK_BYTES)
+/* Farther from the top than this is no thread's stack. */
+#define STACK_LIMIT ((uintptr_t)1 << 30)
 
 void hs_profile_init(void)
 {
@@ -43,25 +49,45 @@ void hs_profile_arm(struct hs_tls *tls)
 	tls->countdown = gap;
 }
 
-/* Asked once, outside of all locks: pthread_getattr_np allocates, which is why nothing on a slow path may. */
-static void learn_bounds(struct hs_tls *tls)
+/*
+ * How far up from `sp` the stack is known to be readable.  pthread_getattr_np() would tell, but it allocates with a
+ * lock held that a program may hold as well when it comes here, and /proc/self/maps needs a descriptor.  So the
+ * pages are asked for: the top is the thread's control block (glibc puts it above the stack) or, in the main
+ * thread, the environment; down from there the kernel copies a byte of each page, once for each page in the
+ * life of the thread.  Unmapped and guard pages end it, so an alternate stack is never taken for the thread's.
+ */
+static void cover_stack(struct hs_tls *tls, uintptr_t sp)
 {
-	pthread_attr_t attr;
-	void *low;
-	size_t bytes;
+	enum { BATCH = 16 };
+	size_t page = hs_vm_page_bytes();
+	bool main_thread = tls->own != NULL && tls->own->row->tid == hs_process.main_tid;
+	uintptr_t low;
 
-	tls->bounds_known = true;
-	if (pthread_getattr_np(pthread_self(), &attr) != 0)
-		return;
-	if (pthread_attr_getstack(&attr, &low, &bytes) == 0) {
-		tls->bounds.low = (uintptr_t)low;
-		tls->bounds.high = (uintptr_t)low + bytes;
-		if (tls->own != NULL) {
-			tls->own->row->stack_low = tls->bounds.low;
-			tls->own->row->stack_high = tls->bounds.high;
-		}
+	if (tls->bounds.high == 0) {
+		tls->bounds.high = main_thread ? hs_process.main_stack_high : (uintptr_t)__builtin_thread_pointer();
+		tls->bounds.low = hs_align_down(tls->bounds.high, page);
 	}
-	pthread_attr_destroy(&attr);
+	/* room for our own frames must be there too; the main thread's stack grows by itself */
+	low = hs_align_down(sp - (main_thread ? 0 : STACK_ROOM), page);
+	if (sp >= tls->bounds.high || tls->bounds.high - sp > STACK_LIMIT)
+		return;
+	while (tls->bounds.low > low) {
+		char bytes[BATCH];
+		struct iovec mine = {bytes, sizeof(bytes)}, pages[BATCH];
+		long n = 0, got;
+
+		for (uintptr_t p = tls->bounds.low; p > low && n < BATCH; n++)
+			pages[n] = (struct iovec){(void *)(p -= page), 1};
+		got = hs_syscall6(SYS_process_vm_readv, hs_getpid(), &mine, 1, pages, n, 0);
+		if (got > 0)
+			tls->bounds.low -= (uintptr_t)got * page;
+		if (got != n)
+			break;
+	}
+	if (tls->own != NULL) {
+		hs_poke(&tls->own->row->stack_low, tls->bounds.low);
+		hs_poke(&tls->own->row->stack_high, tls->bounds.high);
+	}
 }
 
 static uint32_t site_here(struct hs_tls *tls, uint64_t now_ns)
@@ -71,6 +97,7 @@ static uint32_t site_here(struct hs_tls *tls, uint64_t now_ns)
 	size_t n;
 	struct heapspy_totals *totals = hs_process.heap.rows.totals;
 
+	cover_stack(tls, (uintptr_t)__builtin_frame_address(0));
 	n = hs_unwind_capture(&tls->bounds, &tls->walking, pcs, HS_SITE_FRAMES_MAX, &truncated);
 	hs_add_relaxed(&totals->n_stack_walks, 1);
 	return hs_sitetab_intern(&hs_process.sites, pcs, n, truncated, now_ns);
@@ -114,9 +141,9 @@ void hs_profile_alloc(struct hs_tls *tls, void *p, size_t bytes)
 		return;
 	}
 	if (s != NULL && hs_load_relaxed(&hs_process.profiling) && tls->sampler.interval_bytes != 0) {
-		if (!tls->bounds_known && tls->state == HS_ATTACHED)
-			learn_bounds(tls);
+		hs_guard_begin(tls);
 		record(tls, s, p, bytes);
+		hs_guard_end(tls);
 	}
 	hs_profile_arm(tls);
 	hs_tick(tls);
@@ -128,12 +155,16 @@ void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p)
 	struct hs_live live;
 	uint32_t mine = tls->own != NULL ? tls->own->id : 0;
 
-	if (!hs_load_relaxed(&ps->profiling) || !hs_livetab_remove(&ps->live, (uintptr_t)p, &live))
+	if (!hs_load_relaxed(&ps->profiling))
 		return;
-	hs_sub_relaxed(&s->xn_samples, 1);
-	hs_poke(&s->row->n_samples, hs_load_relaxed(&s->xn_samples));
-	hs_sitetab_count_free(&ps->sites, live.site, live.size_bytes, live.interval_bytes, live.birth_ns, hs_now_ns(),
-			      live.thread != mine);
+	hs_guard_begin(tls);
+	if (hs_livetab_remove(&ps->live, (uintptr_t)p, &live)) {
+		hs_sub_relaxed(&s->xn_samples, 1);
+		hs_poke(&s->row->n_samples, hs_load_relaxed(&s->xn_samples));
+		hs_sitetab_count_free(&ps->sites, live.site, live.size_bytes, live.interval_bytes, live.birth_ns,
+				      hs_now_ns(), live.thread != mine);
+	}
+	hs_guard_end(tls);
 }
 
 void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited)
@@ -141,19 +172,20 @@ void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited)
 	struct hs_process *ps = &hs_process;
 	const struct heapspy_lock *first = ps->heap.rows.locks;
 	uint64_t draw = (uint64_t)hs_prng_next(&tls->sampler.prng) * WAIT_NS_PER_STACK >> 32;
-	uint64_t stands_for = 1, ns = waited->longest_ns, now;
+	uint64_t stands_for = 1, ns = waited->longest_ns, stands_ns = ns, now;
 
 	if (!hs_load_relaxed(&ps->profiling) || tls->walking || waited->longest < first)
 		return;
-	/* short waits are recorded with probability ns / WAIT_NS_PER_STACK, and then stand for that much */
+	/* short waits are recorded with probability ns / WAIT_NS_PER_STACK, and then stand for that many ns */
 	if (ns < WAIT_NS_PER_STACK) {
 		if (draw >= ns)
 			return;
-		stands_for = WAIT_NS_PER_STACK / ns;
+		stands_ns = WAIT_NS_PER_STACK;
+		stands_for = (WAIT_NS_PER_STACK + draw) / ns; /* draw is uniform below ns here: rounds at random */
 	}
-	if (!tls->bounds_known && tls->state == HS_ATTACHED)
-		learn_bounds(tls);
 	now = hs_now_ns();
+	hs_guard_begin(tls);
 	hs_waittab_add(&ps->waits, (uint32_t)(waited->longest - first), site_here(tls, now), stands_for,
-		     ns * stands_for, ns);
+		       stands_ns, ns);
+	hs_guard_end(tls);
 }

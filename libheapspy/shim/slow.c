@@ -53,6 +53,11 @@ static void leave(struct hs_tls *tls, struct hs_tcache *t, struct hs_waited *ret
 	hs_publish_allocated(tls, t);
 	if (t != tls->own)
 		hs_heap_unborrow(t->arena);
+	hs_guard_end(tls);
+}
+
+void hs_guard_end(struct hs_tls *tls)
+{
 	hs_compiler_fence();
 	if (tls->own != NULL)
 		tls->cache = tls->own;
@@ -99,14 +104,16 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	t = enter(tls);
 	if (t == NULL) {
 		p = hs_emergency_alloc(bytes, align);
-		return p != NULL ? p : refuse(bytes);
+		if (p == NULL)
+			return refuse(bytes);
+		return zero ? memset(p, 0, bytes) : p;
 	}
 	if (hs_unlikely(tls->n_slow % 64 == 63))
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
 	if (hs_unlikely(p == NULL)) {
 		/* free pages of other arenas or sizes may be what is missing */
-		hs_heap_decay(&hs_process.heap, 0, true, &t->waits);
+		hs_heap_squeeze(&hs_process.heap, &t->waits);
 		p = hs_heap_alloc(t, bytes, align, zero);
 	}
 	leave(tls, t, &waited);
@@ -134,8 +141,10 @@ extern void __libc_free(void *p) __attribute__((weak));
 
 static void free_foreign(void *p)
 {
-	if (hs_emergency_owns(p))
+	if (hs_emergency_owns(p)) {
+		hs_emergency_free(p);
 		return;
+	}
 	if (is_glibc_block(p) && __libc_free != NULL) {
 		__libc_free(p);
 		return;

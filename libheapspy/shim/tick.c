@@ -15,6 +15,7 @@
 #include "os/vm.h"
 #include "shim/process.h"
 #include "stat/events.h"
+#include "stat/reap.h"
 
 #define TICK_NS UINT64_C(100000000)
 #define HISTORY_NS UINT64_C(1000000000)
@@ -65,7 +66,8 @@ static void remember(uint64_t now_ns)
 
 static bool single_threaded(void)
 {
-	return hs_load_relaxed(&hs_process.heap.xn_threads) <= 1 && hs_load_relaxed(&hs_process.xhelper) == 0;
+	return hs_load_relaxed(&hs_process.heap.xn_threads) <= 1 && hs_load_relaxed(&hs_process.xhelper) == 0 &&
+	       hs_load_relaxed(&hs_process.xmade_threads) == 0;
 }
 
 /* The work of one tick, by whoever holds tick_lock. */
@@ -85,11 +87,15 @@ static void run_tick(void)
 	struct hs_process *ps = &hs_process;
 	uint64_t now = hs_now_ns();
 
-	if (now - hs_load_relaxed(&ps->xlast_tick_ns) < TICK_NS || !hs_lock_lock_try(&ps->tick_lock))
+	if (now - hs_load_relaxed(&ps->xlast_tick_ns) < TICK_NS)
 		return;
-	hs_store_relaxed(&ps->xlast_tick_ns, now);
-	tick_locked(now);
-	hs_lock_unlock(&ps->tick_lock);
+	hs_guard_begin(&hs_tls);
+	if (hs_lock_lock_try(&ps->tick_lock)) {
+		hs_store_relaxed(&ps->xlast_tick_ns, now);
+		tick_locked(now);
+		hs_lock_unlock(&ps->tick_lock);
+	}
+	hs_guard_end(&hs_tls);
 }
 
 /* ---- the helper thread ---- */
@@ -147,7 +153,9 @@ static bool wants_helper(void)
 		return false;
 	if (ps->options.helper == HS_HELPER_ON)
 		return true;
-	return ps->options.helper == HS_HELPER_AUTO && hs_load_relaxed(&ps->heap.xn_threads) > 1;
+	/* a program's threads that never allocate count too: it is not single-threaded */
+	return ps->options.helper == HS_HELPER_AUTO &&
+	       (hs_load_relaxed(&ps->heap.xn_threads) > 1 || hs_load_relaxed(&ps->xmade_threads) != 0);
 }
 
 void hs_tick(struct hs_tls *tls)
@@ -198,7 +206,8 @@ void hs_promote(void)
 
 	if (!ps->started || ps->heap.rows.shared || ps->segment.refused)
 		return;
-	hs_segment_promote(&ps->segment, &ps->heap.rows, &conf);
+	if (hs_segment_promote(&ps->segment, &ps->heap.rows, &conf))
+		hs_reap(conf.dir, ps->heap.rows.header, ps->heap.rows.header->parent_pid, HS_REAP_KEEP);
 }
 
 void hs_promote_if_wanted(uint64_t now_ns)
@@ -207,11 +216,22 @@ void hs_promote_if_wanted(uint64_t now_ns)
 	struct hs_tcache *mine = hs_tls.own;
 	uint64_t allocated = mine != NULL ? mine->row->allocated_bytes : UINT64_MAX;
 
-	if (!ps->started || !hs_segment_want(&ps->segment, &ps->heap.rows, allocated, now_ns))
-		return;
+	if (ps->started && hs_segment_want(&ps->segment, &ps->heap.rows, allocated, now_ns))
+		hs_promote_alone(mine != NULL ? 1 : 0);
+}
+
+void hs_promote_alone(uint32_t n_threads)
+{
+	struct hs_process *ps = &hs_process;
+	bool guarded = hs_tls.depth != 0;
+
+	if (!guarded)
+		hs_guard_begin(&hs_tls);
 	/* a new thread registers under threads_lock: none can begin to write rows while we copy them */
 	hs_lock_lock(&ps->heap.threads_lock);
-	if (hs_load_relaxed(&ps->heap.xn_threads) <= (mine != NULL ? 1u : 0u))
+	if (hs_load_relaxed(&ps->heap.xn_threads) <= n_threads)
 		hs_promote();
 	hs_lock_unlock(&ps->heap.threads_lock);
+	if (!guarded)
+		hs_guard_end(&hs_tls);
 }

@@ -31,7 +31,7 @@ one() { # NAME PRELOAD CONF
 n=0
 while [ $n -lt "$rounds" ]; do
 	one stock "" ""
-	for peer in jemalloc:libjemalloc.so.2 tcmalloc:libtcmalloc_minimal.so.4 mimalloc:libmimalloc.so.2.0; do
+	for peer in jemalloc:libjemalloc.so.2 tcmalloc:libtcmalloc_minimal.so.4 mimalloc:libmimalloc.so.2; do
 		file=$(ldconfig -p | awk -v f="${peer#*:}" '$1 == f { print $NF; exit }')
 		[ -n "$file" ] && one "${peer%%:*}" "$file" ""
 	done

@@ -42,8 +42,12 @@ static void rings_follow_each_other(void **state)
 		put(&minute[i], 7200 + 60 * i, 200 + i);
 	for (unsigned i = 0; i < 8; i++)
 		put(&second[i], 7330 + i, 300 + i);
-	snap = (struct ht_snap){ .history_1h = hour, .n_history_1h = 4, .history_1m = minute, .n_history_1m = 4,
-				 .history_1s = second, .n_history_1s = 8 };
+	snap = (struct ht_snap){ .history_1h = hour,
+				 .n_history_1h = 4,
+				 .history_1m = minute,
+				 .n_history_1m = 4,
+				 .history_1s = second,
+				 .n_history_1s = 8 };
 	build(NULL, 0);
 	/* the hour 3600; minutes 7200, 7260, 7320; then seconds; no time twice, none backwards */
 	assert_int_equal(m.n_history, 1 + 3 + 8);

@@ -43,7 +43,7 @@ static void look_at_it(bool with_output)
 	int fd = open(place.path, O_RDONLY | O_CLOEXEC);
 
 	assert_true(fd >= 0);
-	if (ht_snap_take(&snap, fd, "'test'", &err) < 0) {
+	if (ht_snap_take(&snap, (struct ht_segment_at){ .fd = fd }, "'test'", &err) < 0) {
 		assert_true(err.code == HT_EXIT_DAMAGED || err.code == HT_EXIT_TARGET);
 		close(fd);
 		return;
@@ -84,8 +84,13 @@ static void small_scenario(void)
 	synth_threads(&s, "worker", 3);
 	synth_sites(&s, 6, 5);
 	for (unsigned i = 0; i < 40; i++) {
-		struct synth_span d = { .klass = i % 9 + 4, .arena = i % 2, .fill = 0.4, .owner = i % 7 == 0, .n_sites = 6,
-					.youngest_ns = 1000, .oldest_ns = 1000000 };
+		struct synth_span d = { .klass = i % 9 + 4,
+					.arena = i % 2,
+					.fill = 0.4,
+					.owner = i % 7 == 0,
+					.n_sites = 6,
+					.youngest_ns = 1000,
+					.oldest_ns = 1000000 };
 		synth_span(&s, &d);
 	}
 	synth_large(&s, 0, 1 << 20, 1 << 20, 2);
@@ -140,7 +145,8 @@ static void whole_tables_of_rubbish(void **state)
 static void random_words(void **state)
 {
 	uint64_t rng = 0x123456789abcdefu;
-	static const uint64_t nasty[] = { 0, 1, UINT32_MAX, UINT64_MAX, INT64_MAX, (uint64_t)INT64_MIN, 0x80000000, 1u << 20 };
+	static const uint64_t nasty[] = { 0,	      1,       UINT32_MAX, UINT64_MAX, INT64_MAX, (uint64_t)INT64_MIN,
+					  0x80000000, 1u << 20 };
 
 	for (unsigned round = 0; round < 300; round++) {
 		small_scenario();

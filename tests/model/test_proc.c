@@ -17,15 +17,16 @@
 
 static void sorts_mappings(void **state)
 {
-	static const char text[] =
-		"55d0-55d4 rw-p 00001000 fe:00 24   /usr/bin/with space (deleted)\nSize: 16 kB\nRss:  8 kB\nAnonymous: 4 kB\n"
-		"VmFlags: rd\n"
-		"6000-7000 rw-p 00000000 00:00 0   [heap]\nRss: 12 kB\nAnonymous: 12 kB\n"
-		"7f00-7f10 rw-p 00000000 00:00 0 \nRss: 100 kB\nAnonymous: 96 kB\nAnonHugePages:  64 kB\nReferenced: 20 kB\n"
-		"7f10-7f20 rw-p 00000000 00:00 0  [anon:heapspy-meta]\nRss: 4 kB\n"
-		"7f20-7f30 rw-s 00000000 00:1b 7  /dev/shm/heapspy-12-345\nRss: 40 kB\n"
-		"7f30-7f40 rw-p 00000000 00:00 0  [stack]\nRss: 20 kB\n"
-		"7f40-7f41 r-xp 00000000 00:00 0  [vdso]\nRss: 4 kB\n";
+	static const char text[] = "55d0-55d4 rw-p 00001000 fe:00 24   /usr/bin/with space (deleted)\nSize: 16 "
+				   "kB\nRss:  8 kB\nAnonymous: 4 kB\n"
+				   "VmFlags: rd\n"
+				   "6000-7000 rw-p 00000000 00:00 0   [heap]\nRss: 12 kB\nAnonymous: 12 kB\n"
+				   "7f00-7f10 rw-p 00000000 00:00 0 \nRss: 100 kB\nAnonymous: 96 kB\nAnonHugePages:  "
+				   "64 kB\nReferenced: 20 kB\n"
+				   "7f10-7f20 rw-p 00000000 00:00 0  [anon:heapspy-meta]\nRss: 4 kB\n"
+				   "7f20-7f30 rw-s 00000000 00:1b 7  /dev/shm/heapspy-12-345\nRss: 40 kB\n"
+				   "7f30-7f40 rw-p 00000000 00:00 0  [stack]\nRss: 20 kB\n"
+				   "7f40-7f41 r-xp 00000000 00:00 0  [vdso]\nRss: 4 kB\n";
 	static const enum ht_vma_kind kinds[] = { HT_VMA_FILE,	  HT_VMA_BRK,	HT_VMA_ANON, HT_VMA_OURS,
 						  HT_VMA_SEGMENT, HT_VMA_STACK, HT_VMA_FILE };
 	struct ht_smaps s;
@@ -66,10 +67,20 @@ static void measures_what_is_there(void **state)
 	char *large = mmap(NULL, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *small = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct heapspy_span rows[2] = {
-		{ .base = (uint64_t)(uintptr_t)large, .bytes = 8 * MIB, .slot_bytes = 8 * MIB, .n_slots = 1, .extended = 1,
-		  .used = 1, .state = HEAPSPY_SPAN_LARGE },
-		{ .base = (uint64_t)(uintptr_t)small, .bytes = MIB, .slot_bytes = 4096, .n_slots = 256, .extended = 200,
-		  .used = 150, .state = HEAPSPY_SPAN_SMALL },
+		{ .base = (uint64_t)(uintptr_t)large,
+		  .bytes = 8 * MIB,
+		  .slot_bytes = 8 * MIB,
+		  .n_slots = 1,
+		  .extended = 1,
+		  .used = 1,
+		  .state = HEAPSPY_SPAN_LARGE },
+		{ .base = (uint64_t)(uintptr_t)small,
+		  .bytes = MIB,
+		  .slot_bytes = 4096,
+		  .n_slots = 256,
+		  .extended = 200,
+		  .used = 150,
+		  .state = HEAPSPY_SPAN_SMALL },
 	};
 	struct ht_snap snap = { .spans = rows, .n_spans = 2 };
 	struct ht_resident r;

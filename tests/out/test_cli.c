@@ -78,10 +78,34 @@ static void understands_commands(void **state)
 static void explains_mistakes(void **state)
 {
 	static const char *const lines[] = {
-		"--frob", "-x", "-p", "-p abc", "-p 0", "-p 1 --input x", "-n 0", "-n many", "-d 0", "-d soon", "-O papyrus",
-		"--view nonsense -b", "--sort nonsense", "--top x", "--wss 0", "--color sometimes", "export -p 1", "diff a b",
-		"report", "run", "run --", "list redis", "prune -p 3", "report a b", "report -p 1 --json --text",
-		"--json -p 1", "--all", "check --input x",
+		"--frob",
+		"-x",
+		"-p",
+		"-p abc",
+		"-p 0",
+		"-p 1 --input x",
+		"-n 0",
+		"-n many",
+		"-d 0",
+		"-d soon",
+		"-O papyrus",
+		"--view nonsense -b",
+		"--sort nonsense",
+		"--top x",
+		"--wss 0",
+		"--color sometimes",
+		"export -p 1",
+		"diff a b",
+		"report",
+		"run",
+		"run --",
+		"list redis",
+		"prune -p 3",
+		"report a b",
+		"report -p 1 --json --text",
+		"--json -p 1",
+		"--all",
+		"check --input x",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

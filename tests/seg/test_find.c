@@ -47,8 +47,8 @@ static void knows_removed_files_and_memfds(void **state)
 static void passes_others_by(void **state)
 {
 	static const char *const others[] = {
-		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/heapspy-11-345\n",	/* its parent's */
-		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/heapspy-12-3456\n",	/* another time */
+		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/heapspy-11-345\n",  /* its parent's */
+		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/heapspy-12-3456\n", /* another time */
 		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/xheapspy-12-345\n",
 		"7f10-7f30 rw-s 00000000 00:1b 77 /dev/shm/heapspy-12-345/x\n",
 		"7f10-7f30 rw-p 00000000 00:00 0 \n",
@@ -91,8 +91,8 @@ static void reads_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_its_own),     cmocka_unit_test(knows_removed_files_and_memfds),
-		cmocka_unit_test(passes_others_by),  cmocka_unit_test(explains),
+		cmocka_unit_test(finds_its_own),    cmocka_unit_test(knows_removed_files_and_memfds),
+		cmocka_unit_test(passes_others_by), cmocka_unit_test(explains),
 		cmocka_unit_test(reads_itself),
 	};
 

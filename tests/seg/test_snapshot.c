@@ -34,7 +34,7 @@ static int take(struct ht_snap *snap, struct ht_err *err)
 
 	assert_true(fd >= 0);
 	memset(err, 0, sizeof(*err));
-	r = ht_snap_take(snap, fd, "'test'", err);
+	r = ht_snap_take(snap, (struct ht_segment_at){ .fd = fd }, "'test'", err);
 	close(fd);
 	return r;
 }
@@ -206,7 +206,7 @@ static void refuses_cut_files(void **state)
 		struct ht_err err = { 0 };
 
 		assert_int_equal(ftruncate(fd, n), 0);
-		assert_true(ht_snap_take(&snap, fd, "'test'", &err) < 0);
+		assert_true(ht_snap_take(&snap, (struct ht_segment_at){ .fd = fd }, "'test'", &err) < 0);
 		assert_int_equal(err.code, HT_EXIT_DAMAGED);
 	}
 	close(fd);

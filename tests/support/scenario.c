@@ -30,8 +30,7 @@ static uint64_t live_of(const struct synth *s, uint64_t *ret_free)
 	return live;
 }
 
-static void add_point(struct synth *s, uint32_t table, uint64_t age_ns, uint64_t live, uint64_t span_free,
-		      uint64_t rss)
+static void add_point(struct synth *s, uint32_t table, uint64_t age_ns, uint64_t live, uint64_t span_free, uint64_t rss)
 {
 	struct heapspy_history *p = synth_row(s, table);
 
@@ -81,8 +80,7 @@ void synth_history(struct synth *s, unsigned seconds, uint64_t from, uint64_t to
 static const uint32_t mix[] = { 32, 48, 64, 96, 128, 256, 512, 1024, 2048, 4096 };
 
 /* Fills about `bytes` of spans of mixed classes over all arenas. */
-static void fill(struct synth *s, uint64_t bytes, double fullness, uint32_t site, uint32_t n_sites,
-		 uint64_t oldest_ns)
+static void fill(struct synth *s, uint64_t bytes, double fullness, uint32_t site, uint32_t n_sites, uint64_t oldest_ns)
 {
 	unsigned n_arenas = s->header.n_arenas;
 
@@ -266,8 +264,8 @@ int synth_scenario(struct synth *s, const char *name)
 		const char *name;
 		void (*make)(struct synth *s);
 	} scenarios[] = {
-		{ "healthy", healthy }, { "fragmented", fragmented }, { "contended", contended },
-		{ "leak", leak },	{ "big", big },
+		{ "healthy", healthy }, { "fragmented", fragmented }, { "contended", contended }, { "leak", leak },
+		{ "big", big },
 	};
 
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)

@@ -25,8 +25,8 @@ struct synth {
 	struct heapspy_header header;
 	struct synth_table tables[HEAPSPY_TABLES_MAX + 1]; /* by HEAPSPY_T_* */
 	uint64_t rng;
-	uint64_t next_base;  /* where the next span goes */
-	double sample_debt;  /* expected samples not yet made */
+	uint64_t next_base; /* where the next span goes */
+	double sample_debt; /* expected samples not yet made */
 };
 
 /* An empty segment of a process that started 3 h 12 min before its last heartbeat: header and totals only. */
@@ -49,9 +49,9 @@ uint32_t synth_sites(struct synth *s, unsigned n, unsigned depth);
 
 struct synth_span {
 	unsigned klass, arena, owner;
-	double fill;	     /* used slots of those extended */
+	double fill; /* used slots of those extended */
 	uint32_t xpending;
-	uint32_t site, n_sites;		/* samples go to sites [site, site + n_sites) */
+	uint32_t site, n_sites;		 /* samples go to sites [site, site + n_sites) */
 	uint64_t youngest_ns, oldest_ns; /* ages of its samples */
 };
 

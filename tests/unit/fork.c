@@ -4,6 +4,8 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@ static int forked(struct hs_heap *heap, struct hs_tcache *mine, void (*body)(voi
 	fflush(NULL);
 	hs_lock_lock(&heap->threads_lock);
 	hs_heap_fork_prepare(heap);
+	hs_heap_fork_prepare_meta(heap);
 	pid = fork();
 	must(pid >= 0);
 	if (pid == 0) {

@@ -250,6 +250,14 @@ static void check_arena_bytes(struct hs_heap *heap, uint32_t arena)
 	must(row->mapped_bytes == row->spans_bytes + row->dirty_bytes + row->retained_bytes);
 }
 
+/* Neither free (seal: the span) nor freed by another thread and on its way (the span with its lowest bit set). */
+static bool unsealed(const struct hs_span *s, uint32_t index)
+{
+	const struct hs_slot *slot = (const struct hs_slot *)(const void *)(s->base + (size_t)index * s->slot_bytes);
+
+	return ((uintptr_t)slot->seal & ~(uintptr_t)1) != (uintptr_t)s;
+}
+
 /* Slots of small spans that are not sealed: the truth without a counter. */
 static size_t count_unsealed(struct hs_heap *heap)
 {
@@ -261,8 +269,7 @@ static size_t count_unsealed(struct hs_heap *heap)
 				struct hs_span *s = &c->spans[k];
 
 				for (uint32_t j = 0; s->state == HS_SPAN_SMALL && j < s->n_extended; j++)
-					n += ((struct hs_slot *)(void *)(s->base + (size_t)j * s->slot_bytes))->seal !=
-					     s;
+					n += unsealed(s, j);
 			}
 		}
 	}

@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -62,6 +65,63 @@ static void in_a_signal_handler(void **state)
 	}
 	assert_true(found);
 	assert_agrees(&in_handler);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+static volatile unsigned n_walks, n_complete, n_wrong;
+static bool walking;
+
+static void on_tick(int sig)
+{
+	uint64_t pcs[MAX];
+	bool truncated, seen = false;
+	size_t n = hs_unwind_capture(&bounds, &walking, pcs, MAX, &truncated);
+
+	for (size_t i = 0; i < n; i++)
+		seen |= pcs[i] == chain[0];
+	n_walks++;
+	if (!truncated && seen)
+		n_complete++;
+	else if (!truncated)
+		n_wrong++;
+}
+
+PLAIN static void work(void)
+{
+	char text[64];
+	int v[100];
+
+	chain[0] = (uintptr_t)__builtin_return_address(0);
+	for (int round = 0; round < 200000 && n_walks < 400; round++) {
+		for (int i = 0; i < 100; i++)
+			v[i] = round * 7919 % (i + 1);
+		qsort(v, 100, sizeof(*v), by_value);
+		snprintf(text, sizeof(text), "%d %f", v[50], round * 1.5);
+		sink += (int)strtod(text, NULL) + (int)strlen(text);
+	}
+}
+
+/* Interrupted anywhere: prologues, stubs of the linkage table, string functions.  Complete, or cut; never wrong. */
+static void interrupted_anywhere(void **state)
+{
+	struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
+	struct sigaction sa = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+
+	assert_int_equal(sigaction(SIGALRM, &sa, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	work();
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	signal(SIGALRM, SIG_IGN);
+	print_message("%u walks, %u complete\n", n_walks, n_complete);
+	assert_true(n_walks > 0);
+	assert_int_equal(n_wrong, 0);
+	/* sanitizers put code of their own, by hand, between */
+	if (!HS_TSAN)
+		assert_true(n_complete * 100 >= n_walks * 95);
 }
 
 static void on_the_alternate_stack(void **state)
@@ -297,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_a_signal_handler),
+		cmocka_unit_test(interrupted_anywhere),
 		cmocka_unit_test(on_the_alternate_stack),
 		cmocka_unit_test(in_a_coroutine),
 		cmocka_unit_test(stack_used_up),
