@@ -35,6 +35,10 @@
 #define hs_cas_seq_cst(p, expected, v)                                                                                 \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
+/* For what a store or load of its own cannot order: several words before or after a flag. */
+#define hs_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
+#define hs_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
+
 /*
  * Single-writer counters that others only read.  A plain increment is one instruction; a relaxed load and
  * store would be three.  Only TSan needs to see atomics here.
@@ -69,7 +73,7 @@ HS_INLINE void hs_seq_begin(uint64_t *seq)
 {
 	hs_store_relaxed(seq, hs_load_relaxed(seq) + 1);
 	/* the odd value must be visible before any word of the row */
-	__atomic_thread_fence(__ATOMIC_RELEASE); /* [mo:row-seq release] */
+	hs_fence_release(); /* [mo:row-seq release] */
 }
 
 HS_INLINE void hs_seq_end(uint64_t *seq)

@@ -61,7 +61,7 @@ static bool is_shared_cache(struct hs_heap *heap, uintptr_t owner)
 	return false;
 }
 
-static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine)
+static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine, bool prepared)
 {
 	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
 		for (struct hs_span_chunk *chunk = heap->arenas[i]->chunks; chunk != NULL; chunk = chunk->next) {
@@ -71,7 +71,7 @@ static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine)
 
 				if (s->state != HS_SPAN_SMALL || owner <= HS_OWNER_FLAGS || owner == (uintptr_t)mine)
 					continue;
-				if (is_shared_cache(heap, owner))
+				if (prepared && is_shared_cache(heap, owner))
 					continue; /* its lock was ours: nothing is half done */
 				s->recount = 1;
 				s->row->owner = 0;
@@ -98,6 +98,19 @@ static void reclaim_rings(struct hs_tcache *dead)
 	}
 }
 
+/* Nobody held their locks: a thread that does not exist here may have been in the middle of something. */
+static void empty_shared_caches(struct hs_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
+		struct hs_tcache *t = heap->arenas[i]->cache;
+
+		if (t == NULL)
+			continue;
+		reclaim_rings(t);
+		hs_tcache_init(t, t->arena, t->row, t->class_rows, t->id);
+	}
+}
+
 void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepared)
 {
 	struct hs_list *next;
@@ -106,14 +119,16 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 	visit_arenas(heap, prepared ? let_go : hs_lock_init_child);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++)
 		hs_arena_init_child(heap->arenas[i]);
-	if (heap->xn_threads > (mine != NULL ? 1u : 0u)) {
+	if (!prepared || heap->xn_threads > (mine != NULL ? 1u : 0u)) {
 		/* what we gathered must be on xfree before a span is made anew from its seals */
 		if (mine != NULL)
 			hs_tcache_flush(mine);
 		for (uint32_t i = 0; prepared && i < heap->xn_arenas; i++)
 			if (heap->arenas[i]->cache != NULL)
 				hs_tcache_flush(heap->arenas[i]->cache);
-		orphan_spans(heap, mine);
+		orphan_spans(heap, mine, prepared);
+		if (!prepared)
+			empty_shared_caches(heap);
 	}
 	for (struct hs_list *l = heap->tcaches.next; l != &heap->tcaches; l = next) {
 		struct hs_tcache *t = hs_container_of(l, struct hs_tcache, link);

@@ -73,13 +73,25 @@ struct hs_span {
 } HS_ALIGNED_LINE;
 
 /*
- * What stands in a free slot.  `seal` is the span itself (| 1 until the owner has taken it back from others): a
- * second free and an overwritten list both show.
+ * What stands in a free slot.  `seal` is the span itself, or hs_span_remote_seal() until the owner has taken the
+ * slot back from others: a second free and an overwritten list both show.
  */
 struct hs_slot {
 	struct hs_slot *next;
 	struct hs_span *seal;
 };
+
+/* Differs in the upper half only, so one comparison of the lower half finds both. */
+HS_INLINE struct hs_span *hs_span_remote_seal(const struct hs_span *s)
+{
+	return (struct hs_span *)((uintptr_t)s ^ (uintptr_t)1 << 63);
+}
+
+/* Perhaps freed already: never false for a slot that is, true by accident once in 2^32. */
+HS_INLINE bool hs_slot_looks_free(const struct hs_slot *slot, const struct hs_span *s)
+{
+	return (uint32_t)(uintptr_t)slot->seal == (uint32_t)(uintptr_t)s;
+}
 
 HS_INLINE size_t hs_span_bytes(const struct hs_span *s)
 {

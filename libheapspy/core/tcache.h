@@ -130,8 +130,7 @@ HS_INLINE bool hs_tcache_push(struct hs_tcache *t, struct hs_span *s, void *p)
 
 	if (hs_unlikely(hs_load_relaxed(&s->xowner) != (uintptr_t)t))
 		return false;
-	/* free already: the seal is s, or s + 1 when another thread freed it */
-	if (hs_unlikely(!hs_span_is_slot(s, p) || (uintptr_t)slot->seal - (uintptr_t)s <= 1))
+	if (hs_unlikely(!hs_span_is_slot(s, p) || hs_slot_looks_free(slot, s)))
 		return false;
 	slot->seal = s;
 	slot->next = s->free;

@@ -240,7 +240,7 @@ static void retract(struct hs_livetab *tab, uint32_t row)
 {
 	hs_store_relaxed(&tab->rows->samples[row].address, UINT64_C(0));
 	/* a reader must not see the next sample's words under this one's address */
-	__atomic_thread_fence(__ATOMIC_RELEASE); /* [mo:sample-row release] */
+	hs_fence_release(); /* [mo:sample-row release] */
 }
 
 /* ---- the interface ---- */

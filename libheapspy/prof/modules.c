@@ -331,7 +331,7 @@ bool hs_modules_find(const struct hs_modules *modules, uintptr_t pc, struct hs_m
 			continue;
 		ok = find_once(modules, pc, &module);
 		/* the words read above come before this second look */
-		__atomic_thread_fence(__ATOMIC_ACQUIRE); /* [mo:row-seq acquire] */
+		hs_fence_acquire(); /* [mo:row-seq acquire] */
 		if (hs_load_relaxed(&modules->xseq) != before)
 			continue;
 		if (ok)

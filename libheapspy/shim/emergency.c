@@ -1,59 +1,50 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A signal handler that calls malloc while its own thread is inside a slow path cannot have the locks and the
- * lists that were interrupted.  It is served from here: a bump store whose newest block can be taken back, which
- * is what a handler's malloc and free are.  POSIX forbids such handlers, programs have them.
- *
- *	xnext ->  | start, end | block ... | start, end | block ... |  next block
+ * lists that were interrupted.  It is served from here: 64 blocks of 16 KiB and a word of bits.  POSIX forbids such
+ * handlers, programs have them; what they take they mostly give back.
  */
 #include "base/bits.h"
 #include "shim/process.h"
 
-#define STORE_BYTES ((size_t)1 << 20)
+#define BLOCK_BYTES ((size_t)16 << 10)
+#define N_BLOCKS 64u
 
-struct header {
-	uint32_t start, end; /* offsets in the store: of what the block took, alignment included */
-};
-
-static char store[STORE_BYTES] __attribute__((aligned(4096)));
-static uint32_t xnext;
-
-static struct header *header_of(const void *p)
-{
-	return (struct header *)(void *)((char *)(uintptr_t)p - sizeof(struct header));
-}
+static char store[N_BLOCKS][BLOCK_BYTES] __attribute__((aligned(16384)));
+static uint64_t xtaken; /* bit b: store[b] is in use */
 
 void *hs_emergency_alloc(size_t bytes, size_t align)
 {
-	uint32_t start = hs_load_relaxed(&xnext);
-	size_t block, end;
+	uint64_t taken = hs_load_relaxed(&xtaken);
+	unsigned b;
 
-	if (bytes > STORE_BYTES || align > 4096)
+	if (bytes > BLOCK_BYTES || align > BLOCK_BYTES)
 		return NULL;
-	align = hs_max(align, HS_SLOT_ALIGN);
 	do {
-		block = hs_align_up(start + sizeof(struct header), align);
-		end = block + hs_align_up(hs_max(bytes, 1), HS_SLOT_ALIGN);
-		if (end > STORE_BYTES)
+		if (taken == UINT64_MAX)
 			return NULL;
-	} while (!hs_cas_relaxed(&xnext, &start, (uint32_t)end));
-	*header_of(store + block) = (struct header){start, (uint32_t)end};
-	return store + block;
-}
-
-void hs_emergency_free(void *p)
-{
-	struct header h = *header_of(p);
-
-	(void)hs_cas_relaxed(&xnext, &h.end, h.start);
+		b = (unsigned)__builtin_ctzll(~taken);
+		/* [mo:emergency acquire] the last user's writes come before ours */
+	} while (!hs_cas_acquire(&xtaken, &taken, taken | (uint64_t)1 << b));
+	return store[b];
 }
 
 bool hs_emergency_owns(const void *p)
 {
-	return (uintptr_t)p - (uintptr_t)store < STORE_BYTES;
+	return (uintptr_t)p - (uintptr_t)store < sizeof(store);
+}
+
+void hs_emergency_free(void *p)
+{
+	uint64_t taken = hs_load_relaxed(&xtaken), bit = (uint64_t)1 << ((size_t)((char *)p - store[0]) / BLOCK_BYTES);
+
+	/* [mo:emergency release] */
+	while (!hs_cas_release(&xtaken, &taken, taken & ~bit))
+		;
 }
 
 size_t hs_emergency_usable(const void *p)
 {
-	return (size_t)(store + header_of(p)->end - (const char *)p);
+	(void)p;
+	return BLOCK_BYTES;
 }

@@ -107,7 +107,6 @@ void hs_free_deferred(struct hs_tls *tls);
 
 /* emergency.c: a little store for calls that interrupt a slow path */
 void *hs_emergency_alloc(size_t bytes, size_t align);
-/* Takes a block back if it is the newest; others stay. */
 void hs_emergency_free(void *p);
 bool hs_emergency_owns(const void *p);
 size_t hs_emergency_usable(const void *p);

@@ -254,20 +254,20 @@ static void run_many(bool attached, bool purge, bool threads_in_child, unsigned 
 
 static void test_many(void **state)
 {
-	run_many(true, false, false, MODEL_STEPS(30));
-	run_many(false, false, false, MODEL_STEPS(20));
+	run_many(true, false, false, MODEL_STEPS(16));
+	run_many(false, false, false, MODEL_STEPS(12));
 }
 
 static void test_many_purging(void **state)
 {
-	run_many(true, true, false, MODEL_STEPS(30));
+	run_many(true, true, false, MODEL_STEPS(16));
 }
 
 static void test_threads_in_child(void **state)
 {
 	if (HS_TSAN)
 		skip(); /* its run-time library cannot start threads after such a fork */
-	run_many(true, false, true, MODEL_STEPS(20));
+	run_many(true, false, true, MODEL_STEPS(12));
 }
 
 /* ---- what the dead had gathered ---- */
@@ -307,7 +307,7 @@ static void rings_child(void *arg)
 
 static void test_shared_ring(void **state)
 {
-	struct rings r = {.heap = model_heap(1, 10000), .n = 40};
+	struct rings r = {.heap = model_heap(1, 10000), .n = 20};
 	struct hs_arena *arena;
 
 	r.mine = hs_heap_attach(r.heap, 1);
@@ -317,6 +317,8 @@ static void test_shared_ring(void **state)
 		r.p[i] = hs_heap_alloc(r.dead, 2048, 16, false);
 	model_free_block(hs_heap_borrow(r.heap, arena), r.p[0]); /* gathered by the shared cache */
 	hs_heap_unborrow(arena);
+	assert_int_equal(hs_pagemap_get(r.p[0])->xowner, (uintptr_t)r.dead);
+	assert_int_equal(arena->cache->row->n_remote_freed, 1);
 	assert_int_equal(forked(r.heap, r.mine, rings_child, &r), 0);
 }
 
@@ -399,6 +401,85 @@ static void test_unprepared(void **state)
 	model_heap_drop(heap);
 }
 
+/* Another thread has the shared cache in its hands, with slots of ours in its rings. */
+static struct {
+	struct hs_heap *heap;
+	unsigned char *blocks[64], *given[8];
+} held;
+
+static void *hold_shared(void *arg)
+{
+	struct hs_arena *arena = hs_heap_default_arena(held.heap);
+	struct hs_tcache *shared = hs_heap_borrow(held.heap, arena);
+
+	for (unsigned i = 0; i < 64; i++) {
+		held.blocks[i] = hs_heap_alloc(shared, 1000 + i, 16, false);
+		model_fill(held.blocks[i], 1000 + i, i);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		model_free_block(shared, held.given[i]);
+	pthread_barrier_wait(&holding);
+	pthread_barrier_wait(&holding);
+	hs_heap_unborrow(arena);
+	return NULL;
+}
+
+static void shared_child(struct hs_tcache *mine)
+{
+	struct hs_arena *arena = hs_heap_default_arena(held.heap);
+	struct model m;
+
+	alarm(60);
+	hs_heap_fork_child(held.heap, mine, false);
+	hs_heap_check(held.heap, mine);
+	model_init(&m, held.heap, 4000, 8);
+	for (unsigned i = 0; i < 4000; i++) {
+		struct hs_tcache *t = hs_heap_borrow(held.heap, arena);
+
+		must(model_alloc(&m, i % 2 ? t : mine, i % 3 ? 1000 : 500, 16, false));
+		if (i % 100 == 0)
+			hs_tcache_check(t);
+		hs_heap_unborrow(arena);
+	}
+	for (unsigned i = 0; i < 64; i++) {
+		struct hs_tcache *t = hs_heap_borrow(held.heap, arena);
+
+		model_verify(held.blocks[i], 1000 + i, i);
+		model_free_block(i % 2 ? t : mine, held.blocks[i]);
+		hs_heap_unborrow(arena);
+	}
+	model_check_contents(&m);
+	hs_tcache_flush(mine);
+	hs_tcache_flush(arena->cache);
+	model_free_all(&m, mine);
+	hs_heap_check(held.heap, mine);
+	_exit(0);
+}
+
+static void test_unprepared_shared(void **state)
+{
+	struct hs_tcache *mine;
+	pthread_t holder;
+	int status;
+	pid_t pid;
+
+	held.heap = model_heap(1, 10000);
+	mine = hs_heap_attach(held.heap, 1);
+	for (unsigned i = 0; i < 8; i++)
+		held.given[i] = hs_heap_alloc(mine, 500, 16, false);
+	pthread_barrier_init(&holding, NULL, 2);
+	assert_int_equal(pthread_create(&holder, NULL, hold_shared, NULL), 0);
+	pthread_barrier_wait(&holding);
+	pid = fork();
+	if (pid == 0)
+		shared_child(mine);
+	pthread_barrier_wait(&holding);
+	pthread_join(holder, NULL);
+	must(waitpid(pid, &status, 0) == pid);
+	assert_int_equal(status, 0);
+	model_heap_drop(held.heap);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -409,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_shared_ring),
 		cmocka_unit_test(test_dead_ring),
 		cmocka_unit_test(test_unprepared),
+		cmocka_unit_test(test_unprepared_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,12 +250,12 @@ static void check_arena_bytes(struct hs_heap *heap, uint32_t arena)
 	must(row->mapped_bytes == row->spans_bytes + row->dirty_bytes + row->retained_bytes);
 }
 
-/* Neither free (seal: the span) nor freed by another thread and on its way (the span with its lowest bit set). */
+/* Neither free (seal: the span) nor freed by another thread and on its way (another upper half). */
 static bool unsealed(const struct hs_span *s, uint32_t index)
 {
 	const struct hs_slot *slot = (const struct hs_slot *)(const void *)(s->base + (size_t)index * s->slot_bytes);
 
-	return ((uintptr_t)slot->seal & ~(uintptr_t)1) != (uintptr_t)s;
+	return slot->seal != s && slot->seal != hs_span_remote_seal(s);
 }
 
 /* Slots of small spans that are not sealed: the truth without a counter. */

@@ -61,7 +61,7 @@ static void in_a_signal_handler(void **state)
 		if (in_handler.pcs[i + 1] != chain[0])
 			continue;
 		found = true;
-		assert_int_equal(*(const uint16_t *)(in_handler.pcs[i] - 1), 0x0b0f); /* ud2 */
+		assert_memory_equal((const void *)(in_handler.pcs[i] - 1), "\x0f\x0b", 2); /* ud2 */
 	}
 	assert_true(found);
 	assert_agrees(&in_handler);
