@@ -35,7 +35,8 @@ struct ht_build {
 struct ht_span_fact {
 	bool ok;	     /* the row makes sense */
 	uint32_t live, free; /* slots: handed out; touched and free (pending ones included) */
-	uint32_t pending;    /* freed by others, not yet taken back */
+	uint32_t pending;    /* of `free`: freed by others, not yet taken back */
+	uint32_t gathered;   /* of `pending`: still in the rings of those who freed them, so in their caches */
 	bool cached;	     /* a thread's active span, or an empty one that it keeps: its free slots are cache */
 };
 

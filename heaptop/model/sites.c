@@ -51,7 +51,7 @@ static double pin_of(const struct ht_snap *snap, const struct ht_span_fact *fact
 		return 0;
 	if (x->address < s->base || x->address - s->base >= s->bytes) /* the sample's row is older than the span */
 		return 0;
-	uint64_t idle = f->free > f->pending ? f->free - f->pending : 0;
+	uint64_t idle = f->free - f->gathered;
 	return (double)idle * (double)s->slot_bytes / f->live;
 }
 

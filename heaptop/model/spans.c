@@ -4,7 +4,7 @@
  *
  *   live slots   = (used & ~BIAS) - xpending - ring entries of all threads that name the span
  *   free slots   = extended - live slots          touched, so they may be resident
- *   thread_cache = free slots of owned spans + pending slots of the others
+ *   thread_cache = free slots of active and of kept empty spans + slots gathered in rings
  *   span_free    = the remaining free slots
  *
  * A row that is being changed while we copy it may break n_slots * slot_bytes <= bytes for a moment; such a
@@ -61,6 +61,7 @@ struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
 		if (pending > used)
 			pending = used;
 		f->pending = (uint32_t)pending;
+		f->gathered = ring[i] < f->pending ? ring[i] : f->pending;
 		f->live = used - f->pending;
 		f->free = extended - f->live;
 		f->cached = s->owner && (s->used & HEAPSPY_USED_BIAS || used == 0);
@@ -115,7 +116,7 @@ static void count_span(struct ht_model *m, const struct heapspy_span *s, const s
 	bool small = s->state == HEAPSPY_SPAN_SMALL;
 	struct ht_class *c = &m->classes[small && s->klass < m->n_classes - 1 ? s->klass : m->n_classes - 1];
 	uint64_t live = f->live * s->slot_bytes;
-	uint32_t cached = f->cached ? f->free : f->pending;
+	uint32_t cached = f->cached ? f->free : f->gathered;
 	uint64_t cached_bytes = cached * s->slot_bytes, free_bytes = (f->free - cached) * s->slot_bytes;
 
 	c->live_objects += f->live;

@@ -49,6 +49,11 @@ void hs_profile_arm(struct hs_tls *tls)
 	tls->countdown = gap;
 }
 
+static bool in_main_thread(const struct hs_tls *tls)
+{
+	return tls->own != NULL && tls->own->row->tid == hs_process.main_tid;
+}
+
 /*
  * How far up from `sp` the stack is known to be readable.  pthread_getattr_np() would tell, but it allocates with a
  * lock held that a program may hold as well when it comes here, and /proc/self/maps needs a descriptor.  So the
@@ -60,14 +65,14 @@ static void cover_stack(struct hs_tls *tls, uintptr_t sp)
 {
 	enum { BATCH = 16 };
 	size_t page = hs_vm_page_bytes();
-	bool main_thread = tls->own != NULL && tls->own->row->tid == hs_process.main_tid;
+	bool main_thread = in_main_thread(tls);
 	uintptr_t low;
 
 	if (tls->bounds.high == 0) {
 		tls->bounds.high = main_thread ? hs_process.main_stack_high : (uintptr_t)__builtin_thread_pointer();
 		tls->bounds.low = hs_align_down(tls->bounds.high, page);
 	}
-	/* room for our own frames must be there too; the main thread's stack grows by itself */
+	/* room for our own frames must be there too */
 	low = hs_align_down(sp - (main_thread ? 0 : STACK_ROOM), page);
 	if (sp >= tls->bounds.high || tls->bounds.high - sp > STACK_LIMIT)
 		return;
@@ -93,12 +98,16 @@ static void cover_stack(struct hs_tls *tls, uintptr_t sp)
 static uint32_t site_here(struct hs_tls *tls, uint64_t now_ns)
 {
 	uint64_t pcs[HS_SITE_FRAMES_MAX];
+	struct hs_stack_bounds bounds;
 	bool truncated;
 	size_t n;
 	struct heapspy_totals *totals = hs_process.heap.rows.totals;
 
 	cover_stack(tls, (uintptr_t)__builtin_frame_address(0));
-	n = hs_unwind_capture(&tls->bounds, &tls->walking, pcs, HS_SITE_FRAMES_MAX, &truncated);
+	bounds = tls->bounds;
+	if (in_main_thread(tls))
+		bounds.low -= STACK_ROOM; /* it grows by itself */
+	n = hs_unwind_capture(&bounds, &tls->walking, pcs, HS_SITE_FRAMES_MAX, &truncated);
 	hs_add_relaxed(&totals->n_stack_walks, 1);
 	return hs_sitetab_intern(&hs_process.sites, pcs, n, truncated, now_ns);
 }
