@@ -160,7 +160,7 @@ static int no_segment(const struct ht_ident *id, const struct ht_mapped *m, bool
 	if (m->library) {
 		ht_err_set(reterr, -EAGAIN, HT_EXIT_TARGET,
 			   "pid %d (%s) has loaded libheapspy.so, but has no segment yet", (int)id->pid, comm);
-		ht_err_hint(reterr, "the segment is made once the process has allocated 256 KiB or lived 100 ms; "
+		ht_err_hint(reterr, "the segment is made when the process has allocated 256 KiB, or allocates anything after 100 ms; "
 				    "try again, and look for a warning on its stderr");
 		return -EAGAIN;
 	}

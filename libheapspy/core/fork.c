@@ -111,10 +111,80 @@ static void empty_shared_caches(struct hs_heap *heap)
 	}
 }
 
+/* ---- a child without prepare: what stands behind a lock that somebody held may be half done ---- */
+
+static void each_span(struct hs_arena *a, void (*visit)(struct hs_arena *a, struct hs_span *s))
+{
+	for (struct hs_span_chunk *chunk = a->chunks; chunk != NULL; chunk = chunk->next)
+		for (unsigned k = 0; k < HS_SPAN_CHUNK; k++)
+			visit(a, &chunk->spans[k]);
+}
+
+static void forget_range(struct hs_arena *a, struct hs_span *s)
+{
+	if (s->state == HS_SPAN_SMALL || s->state == HS_SPAN_LARGE)
+		a->span_pages += s->n_pages;
+	else if (s->state != HS_SPAN_HUGE)
+		s->state = HS_SPAN_UNUSED;
+}
+
+/* The page heap begins anew beside what is in use; free ranges and spare descriptors are given up. */
+static void mend_arena(struct hs_arena *a)
+{
+	a->dirty = a->clean = (struct hs_rangeset){0};
+	hs_list_init(&a->dirty_age);
+	hs_list_init(&a->purging);
+	hs_list_init(&a->spare);
+	a->purging_pages = a->span_pages = 0;
+	a->xpurging = 0;
+	each_span(a, forget_range);
+	a->mapped_pages = a->span_pages;
+}
+
+static void relist(struct hs_arena *a, struct hs_span *s)
+{
+	struct hs_bin *bin = &a->bins[s->klass];
+
+	if (s->state != HS_SPAN_SMALL || s->xowner != HS_OWNER_BIN || bin->lock.xstate == 0)
+		return;
+	hs_list_push_back(&bin->nonfull, &s->link);
+	bin->xn_nonfull++;
+}
+
+static void mend_bins(struct hs_arena *a)
+{
+	bool torn = false;
+
+	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
+		if (a->bins[c].lock.xstate == 0)
+			continue;
+		torn = true;
+		hs_list_init(&a->bins[c].nonfull);
+		a->bins[c].xn_nonfull = 0;
+	}
+	if (torn)
+		each_span(a, relist);
+}
+
+static void mend_torn(struct hs_heap *heap)
+{
+	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
+		struct hs_arena *a = heap->arenas[i];
+
+		mend_bins(a);
+		if (a->lock.xstate != 0)
+			mend_arena(a);
+	}
+	if (heap->meta.lock.xstate != 0)
+		heap->meta.next = heap->meta.end = NULL;
+}
+
 void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepared)
 {
 	struct hs_list *next;
 
+	if (!prepared)
+		mend_torn(heap);
 	visit_meta(heap, prepared ? let_go : hs_lock_init_child);
 	visit_arenas(heap, prepared ? let_go : hs_lock_init_child);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++)

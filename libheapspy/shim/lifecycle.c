@@ -145,6 +145,7 @@ bool hs_process_init(void)
 		hs_on_corruption = report_corruption;
 		ok = hs_heap_init(&ps->heap, &conf);
 		if (ok) {
+			hs_meta_init(&ps->prof_meta, NULL, &ps->heap.rows.totals->profiler_bytes);
 			hs_lock_init(&ps->tick_lock, HS_RANK_SEGMENT, NULL);
 			hs_segment_init(&ps->segment, &ps->heap.rows);
 			hs_history_init(&ps->history);
@@ -260,6 +261,7 @@ static void fork_prepare(void)
 		fork_state.waits = hs_waittab_fork_prepare(&ps->waits);
 	}
 	hs_heap_fork_prepare_meta(&ps->heap);
+	hs_lock_lock(&ps->prof_meta.lock);
 }
 
 static void fork_parent(void)
@@ -268,6 +270,7 @@ static void fork_parent(void)
 
 	if (ps->xready != 1 || hs_tls.fork_unprepared)
 		return;
+	hs_lock_unlock(&ps->prof_meta.lock);
 	hs_heap_fork_parent(&ps->heap);
 	if (ps->profiling) {
 		hs_waittab_fork_parent(&ps->waits, fork_state.waits);
@@ -304,6 +307,10 @@ static void mend_child(bool prepared)
 	struct hs_process *ps = &hs_process;
 	bool was_main = hs_tls.own != NULL && hs_tls.own->row->tid == ps->main_tid;
 
+	if (prepared)
+		hs_lock_unlock(&ps->prof_meta.lock);
+	else
+		hs_lock_init_child(&ps->prof_meta.lock);
 	begin_child();
 	hs_heap_fork_child(&ps->heap, hs_tls.own, prepared);
 	if (ps->profiling) {
@@ -384,7 +391,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	}
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	if (ps->options.sample != 0) {
-		hs_modules_init(&ps->modules, &ps->heap.rows, &ps->heap.meta);
+		hs_modules_init(&ps->modules, &ps->heap.rows, &ps->prof_meta);
 		hs_profile_init();
 		hs_modules_refresh(&ps->modules);
 		object_range(__ehdr_start, PF_X, &text);

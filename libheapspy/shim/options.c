@@ -23,7 +23,7 @@ static const struct hs_option table[] = {
 	{ "thp", HS_OPTION_CHOICE, FIELD(thp), 0, 0, "default always never", "default",
 	  "default, always or never", "transparent huge pages" },
 	{ "sample", HS_OPTION_SIZE, FIELD(sample), 0, INT64_C(1) << 40, NULL, "512k",
-	  "bytes up to 1024g (k, m, g allowed), 0 for off, 1 for every allocation", "mean bytes between samples" },
+	  "bytes up to 1024g (k, m, g allowed), 0 or off, 1 for every allocation", "mean bytes between samples" },
 	{ "helper", HS_OPTION_CHOICE, FIELD(helper), 0, 0, "auto on off", "auto", "auto, on or off",
 	  "the thread that ticks and purges" },
 	{ "control", HS_OPTION_SWITCH, FIELD(control), 0, 1, NULL, "on", SWITCH_TEXT,
@@ -87,6 +87,11 @@ static bool parse_number(struct piece p, const struct hs_option *o, int64_t *ret
 	size_t i = negative ? 1 : 0;
 	size_t digits_end = p.len;
 
+	/* the word that users try for a size whose least value means off */
+	if (o->kind == HS_OPTION_SIZE && o->least == 0 && equals(p, "off")) {
+		*ret_value = 0;
+		return true;
+	}
 	if (o->kind == HS_OPTION_SIZE && p.len > 1 && suffix_shift(p.text[p.len - 1]) > 0)
 		digits_end--;
 	if (i == digits_end)

@@ -34,6 +34,7 @@ struct hs_range {
 struct hs_process {
 	struct hs_heap heap;
 	struct hs_options options;
+	struct hs_meta prof_meta; /* the sampler's tables, counted apart from the heap's */
 	struct hs_sampler sampler;
 	struct hs_sitetab sites;
 	struct hs_livetab live;

@@ -25,10 +25,10 @@ void hs_profile_init(void)
 
 	if (ps->options.sample == 0)
 		return;
-	if (!hs_sitetab_init(&ps->sites, &ps->heap.rows, &ps->heap.meta, NULL))
+	if (!hs_sitetab_init(&ps->sites, &ps->heap.rows, &ps->prof_meta, NULL))
 		return;
-	hs_livetab_init(&ps->live, &ps->heap.rows, &ps->heap.meta, NULL);
-	hs_waittab_init(&ps->waits, &ps->heap.rows, &ps->heap.meta, NULL);
+	hs_livetab_init(&ps->live, &ps->heap.rows, &ps->prof_meta, NULL);
+	hs_waittab_init(&ps->waits, &ps->heap.rows, &ps->prof_meta, NULL);
 	hs_sampler_set_interval(&ps->sampler, (uint64_t)ps->options.sample);
 	ps->heap.rows.header->sample_interval_bytes = (uint64_t)ps->options.sample;
 	hs_store_relaxed(&ps->profiling, 1);

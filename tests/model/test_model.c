@@ -87,29 +87,30 @@ static void counts_spans_exactly(void **state)
 	unsigned k64 = synth_class_of(&s, 64), k96 = synth_class_of(&s, 96);
 
 	span(k64, 10, 30, 0)->xpending = 3; /* 7 live, 20 + 3 free */
-	span(k64, 5, 12, 1);		    /* 5 live, 7 cached */
+	span(k64, 5, 12, 1);		    /* active: 5 live, 7 cached */
 	span(k96, 8, 8, 2)->xpending = 1;   /* and two in a ring: 5 live, 3 cached */
+	span(k64, 4, 10, 1)->used = 4; /* owned, not active: 4 live, 6 free */
 	struct heapspy_thread *t = synth_at(&s, HEAPSPY_T_THREADS, 1);
 	t->ring[3] = (struct heapspy_ring){ .span = 2, .n = 2 };
 	t->ring[4] = (struct heapspy_ring){ .span = 99999, .n = 7 }; /* of no span */
 	synth_large(&s, 1, 1 << 20, 1 << 20, 99);
 	build_with(NULL, NULL);
 
-	assert_int_equal(m.live_objects, 7 + 5 + 5 + 1);
-	assert_int_equal(m.live_bytes, 12 * 64 + 5 * 96 + (1 << 20));
-	assert_int_equal(m.span_free_bytes, 20 * 64);
-	assert_int_equal(m.thread_cache_bytes, 3 * 64 + 7 * 64 + 3 * 96);
-	assert_int_equal(m.classes[k64].live_objects, 12);
-	assert_int_equal(m.classes[k64].free_slots, 30);
-	assert_int_equal(m.classes[k64].cached_slots, 10);
-	assert_int_equal(m.classes[k64].spans, 2);
-	assert_int_equal(m.classes[k64].nonfull_spans, 2);
+	assert_int_equal(m.live_objects, 7 + 5 + 5 + 4 + 1);
+	assert_int_equal(m.live_bytes, 16 * 64 + 5 * 96 + (1 << 20));
+	assert_int_equal(m.span_free_bytes, 23 * 64 + 6 * 64);
+	assert_int_equal(m.thread_cache_bytes, 7 * 64 + 3 * 96);
+	assert_int_equal(m.classes[k64].live_objects, 16);
+	assert_int_equal(m.classes[k64].free_slots, 36);
+	assert_int_equal(m.classes[k64].cached_slots, 7);
+	assert_int_equal(m.classes[k64].spans, 3);
+	assert_int_equal(m.classes[k64].nonfull_spans, 3);
 	assert_int_equal(m.classes[m.n_classes - 1].size_bytes, 0);
 	assert_int_equal(m.classes[m.n_classes - 1].live_bytes, 1 << 20);
 	assert_int_equal(m.threads[0].cached_bytes, 7 * 64);
 	assert_int_equal(m.threads[1].cached_bytes, 3 * 96);
 	assert_int_equal(m.threads[1].pending_bytes, 3 * 96);
-	assert_int_equal(m.arenas[0].live_bytes, 12 * 64 + 5 * 96);
+	assert_int_equal(m.arenas[0].live_bytes, 16 * 64 + 5 * 96);
 	assert_int_equal(m.arenas[1].live_bytes, 1 << 20);
 	assert_int_equal(m.n_bad_rows, 0);
 }
