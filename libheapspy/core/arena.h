@@ -60,6 +60,9 @@ struct hs_arena {
 	struct hs_decay decay;
 	size_t mapped_pages, span_pages;
 	int thp; /* 0 default, 1 always, 2 never */
+	/* all arenas of the heap, for who finds nothing here; NULL in tests that have just one */
+	struct hs_arena *const *siblings;
+	const uint32_t *xn_siblings;
 	/* a cache for threads that have none of their own */
 	struct hs_lock cache_lock;
 	struct hs_tcache *cache;

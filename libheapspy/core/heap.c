@@ -72,6 +72,8 @@ static struct hs_arena *make_arena_locked(struct hs_heap *heap)
 	if (a == NULL)
 		return NULL;
 	hs_lock_init(&a->cache_lock, HS_RANK_CACHE, NULL);
+	a->siblings = heap->arenas;
+	a->xn_siblings = &heap->xn_arenas;
 	heap->arenas[id] = a;
 	/* [mo:arena-made release] the arena is complete before it is counted */
 	hs_store_release(&heap->xn_arenas, id + 1);
