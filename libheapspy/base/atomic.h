@@ -23,6 +23,7 @@
 #define hs_xchg_release(p, v) __atomic_exchange_n((p), (v), __ATOMIC_RELEASE)
 #define hs_xchg_seq_cst(p, v) __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 #define hs_add_relaxed(p, v) __atomic_fetch_add((p), (v), __ATOMIC_RELAXED)
+#define hs_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define hs_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define hs_or_relaxed(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
 /* Weak is never wanted here: every caller has something else to do on failure. */

@@ -74,6 +74,7 @@ static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine, bool prep
 				if (prepared && is_shared_cache(heap, owner))
 					continue; /* its lock was ours: nothing is half done */
 				s->recount = 1;
+				s->parked = 0;
 				s->row->owner = 0;
 				s->row->used &= ~HEAPSPY_USED_BIAS;
 				hs_list_init(&s->link);

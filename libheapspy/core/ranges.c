@@ -71,7 +71,7 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 	s->inverse = 0;
 	s->free = s->xfree = NULL;
 	s->xn_samples = 0;
-	s->recount = s->emptied = 0;
+	s->recount = s->emptied = s->parked = 0;
 	return s;
 }
 

@@ -69,6 +69,7 @@ struct hs_span {
 	uint32_t xn_samples;	/* live sampled objects in it */
 	uint32_t recount;	/* 1: its owner died in a fork; free list and `used` must be made anew */
 	uint32_t zeroed;	/* large: pages read as zero when handed out */
+	uint32_t parked;	/* 1: in its owner's list of spans that ran out lately, not in that of partly used ones */
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
 } HS_ALIGNED_LINE;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Invariants, for a tcache t of an idle thread:
- *   every s in partial[c]: (s->xowner & ~SAMPLED) == t, s->klass == c, s is not active
+ *   every s in partial[c] and parked[c]: (s->xowner & ~SAMPLED) == t, s->klass == c, s is not active
  *   active[c] == &hs_span_none  or  owned as above, and BIAS is added to its row's `used`
  *   owned span: length(s->free) == s->n_extended - (row->used & ~BIAS)
- *   n_partial[c] == length(partial[c]);  emptied_bytes == sum over partial spans with emptied != 0
+ *   n_partial[c] == length(partial[c]);  n_parked[c] == length(parked[c]);  emptied_bytes == sum over partial spans with emptied != 0
  *   ring[i].n == row->ring[i].n == length of the chain
  *
  * Letting a span go and publishing remote frees race like this (all four accesses are seq_cst, tag span-owner):
@@ -43,7 +43,8 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
 		t->active[c] = &hs_span_none;
 		hs_list_init(&t->partial[c]);
-		t->n_partial[c] = 0;
+		hs_list_init(&t->parked[c]);
+		t->n_partial[c] = t->n_parked[c] = 0;
 	}
 	for (unsigned i = 0; i < HEAPSPY_RING; i++)
 		t->ring[i] = (struct hs_ring){0};
@@ -78,9 +79,15 @@ static void keep(struct hs_tcache *t, struct hs_span *s)
 	t->n_partial[s->klass]++;
 }
 
+/* Out of whichever list it is in. */
 static void unkeep(struct hs_tcache *t, struct hs_span *s)
 {
 	hs_list_remove(&s->link);
+	if (s->parked) {
+		t->n_parked[s->klass]--;
+		s->parked = 0;
+		return;
+	}
 	t->n_partial[s->klass]--;
 	if (s->emptied != 0) {
 		t->emptied_bytes -= hs_span_bytes(s);
@@ -312,11 +319,42 @@ static struct hs_span *from_sibling(struct hs_tcache *t, unsigned klass)
 	return NULL;
 }
 
+static void park(struct hs_tcache *t, struct hs_span *s)
+{
+	hs_list_push_back(&t->parked[s->klass], &s->link);
+	t->n_parked[s->klass]++;
+	s->parked = 1;
+}
+
+/* The oldest parked span that has slots again; those beyond the limit are let go. */
+static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_list *parked = &t->parked[klass];
+
+	for (struct hs_list *l = parked->next; l != parked; l = l->next) {
+		struct hs_span *s = hs_container_of(l, struct hs_span, link);
+
+		if (s->free != NULL || hs_load_relaxed(&s->xfree) != NULL) {
+			unkeep(t, s);
+			return s;
+		}
+	}
+	while (t->n_parked[klass] > HS_PARKED_MAX) {
+		struct hs_span *s = hs_container_of(parked->next, struct hs_span, link);
+
+		unkeep(t, s);
+		let_go(t, s);
+	}
+	return NULL;
+}
+
 static struct hs_span *next_span(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_list *kept = &t->partial[klass];
-	struct hs_span *s;
+	struct hs_span *s = unpark(t, klass);
 
+	if (s != NULL)
+		return s;
 	if (!hs_list_empty(kept)) {
 		s = hs_container_of(kept->next, struct hs_span, link);
 		unkeep(t, s);
@@ -345,7 +383,7 @@ void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
 					return p;
 				continue; /* damaged and told so: the list is empty now */
 			}
-			let_go_full(t, make_inactive(t, klass));
+			park(t, make_inactive(t, klass));
 		}
 		s = next_span(t, klass);
 		if (s == NULL)
@@ -372,8 +410,9 @@ void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 	if (s->emptied != 0 || s == t->active[s->klass] || !verified_empty(s))
 		return;
 	if (t->emptied_bytes + hs_span_bytes(s) <= HS_EMPTY_KEEP_BYTES) {
-		hs_list_remove(&s->link);
+		unkeep(t, s);
 		hs_list_push_back(&t->partial[s->klass], &s->link);
+		t->n_partial[s->klass]++;
 		s->emptied = 1;
 		t->emptied_bytes += hs_span_bytes(s);
 		return;
@@ -528,6 +567,16 @@ void hs_tcache_tick(struct hs_tcache *t)
 		tick_class(t, c);
 }
 
+static void drain_list(struct hs_tcache *t, struct hs_list *list)
+{
+	while (!hs_list_empty(list)) {
+		struct hs_span *s = hs_container_of(list->next, struct hs_span, link);
+
+		unkeep(t, s);
+		let_go(t, s);
+	}
+}
+
 void hs_tcache_drain(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
@@ -538,13 +587,9 @@ void hs_tcache_drain(struct hs_tcache *t)
 			s->emptied = 0;
 			let_go(t, s);
 		}
-		/* letting go may claim a span anew, so the list is looked at until it stays empty */
-		while (!hs_list_empty(&t->partial[c])) {
-			struct hs_span *s = hs_container_of(t->partial[c].next, struct hs_span, link);
-
-			unkeep(t, s);
-			let_go(t, s);
-		}
+		/* letting go may claim a span anew, so the lists are looked at until they stay empty */
+		drain_list(t, &t->parked[c]);
+		drain_list(t, &t->partial[c]);
 	}
 }
 
@@ -584,10 +629,18 @@ void hs_tcache_check(struct hs_tcache *t)
 			struct hs_span *s = hs_container_of(l, struct hs_span, link);
 
 			check_span(t, s, c);
-			hs_verify(s != t->active[c]);
+			hs_verify(s != t->active[c] && !s->parked);
 			emptied += s->emptied != 0 ? hs_span_bytes(s) : 0;
 		}
 		hs_verify(n == t->n_partial[c]);
+		n = 0;
+		for (struct hs_list *l = t->parked[c].next; l != &t->parked[c]; l = l->next, n++) {
+			struct hs_span *s = hs_container_of(l, struct hs_span, link);
+
+			check_span(t, s, c);
+			hs_verify(s != t->active[c] && s->parked && s->emptied == 0);
+		}
+		hs_verify(n == t->n_parked[c]);
 	}
 	hs_verify(emptied == t->emptied_bytes);
 	for (unsigned i = 0; i < HEAPSPY_RING; i++) {

@@ -8,6 +8,7 @@
  * Frees into spans of other threads are gathered in a small ring and published as chains.
  *
  *	 malloc <-- active[class]          partial[class]: owned spans with free slots
+ *	                                   parked[class]: owned spans that ran out lately
  *	 free   --> any owned span
  *	        --> FULL span: becomes owned (one compare-and-swap a span)
  *	        --> other's span: ring --chain--> span->xfree
@@ -32,6 +33,14 @@
 #define HS_PARTIAL_MAX 256u
 #define HS_PARTIAL_KEEP 16u
 
+/*
+ * Spans of one class that ran out last stay with their owner: frees of a steady population go into them on the fast
+ * path, and by the time they are oldest they have slots again.  Without them such a program would let a span
+ * go and claim it back for nearly every object (measured, 10,000 objects of 8 to 1024 bytes replaced at random: 188
+ * instructions a pair without, 110 with 8, 102 with 24).
+ */
+#define HS_PARKED_MAX 16u
+
 /* Empty spans that a thread keeps against ping-pong, all classes together. */
 #define HS_EMPTY_KEEP_BYTES ((size_t)256 << 10)
 /* A chain of remote frees is published at so many slots or bytes. */
@@ -55,6 +64,8 @@ struct hs_tcache {
 	struct hs_ring ring[HEAPSPY_RING];
 	struct hs_list partial[HS_N_CLASSES]; /* most recently used first, empty ones last */
 	uint16_t n_partial[HS_N_CLASSES];
+	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
+	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
 } HS_ALIGNED_LINE;
 

@@ -82,14 +82,44 @@ static void test_active(void **state)
 	check();
 	assert_int_equal(s->row->used, HEAPSPY_USED_BIAS + n_slots);
 	assert_int_equal(s->row->extended, n_slots);
-	/* the next one needs another span; this one is let go */
+	/* the next one needs another span; this one is parked */
 	take(t, n_slots, 1);
-	assert_int_equal(s->xowner, HS_OWNER_FULL);
+	assert_int_equal(s->xowner, (uintptr_t)t);
+	assert_int_equal(s->parked, 1);
+	assert_int_equal(t->n_parked[klass], 1);
 	assert_int_equal(s->row->used, n_slots);
+	assert_int_equal(s->row->owner, t->id);
+	check();
+	/* a full span that is let go belongs to nobody */
+	hs_tcache_drain(t);
+	assert_int_equal(s->xowner, HS_OWNER_FULL);
 	assert_int_equal(s->row->owner, 0);
 	check();
 	give(t, 0, n_slots + 1);
 	assert_int_equal(s->row->used, 0);
+}
+
+static void test_parked(void **state)
+{
+	struct hs_span *oldest;
+	size_t all = (HS_PARKED_MAX + 2) * n_slots + 1;
+
+	take(t, 0, 2 * n_slots + 1);
+	oldest = span(0);
+	/* a free is the fast path's, and the span serves again before a new one is made */
+	assert_true(hs_tcache_push(t, oldest, p[0]));
+	take(t, 2 * n_slots + 1, n_slots - 1);
+	take(t, 0, 1);
+	assert_ptr_equal(span(0), oldest);
+	assert_int_equal(t->class_rows[klass].n_refills, 4);
+	check();
+	/* more than the limit are not kept */
+	take(t, 3 * n_slots, all - 3 * n_slots);
+	assert_in_range(t->n_parked[klass], 1, HS_PARKED_MAX);
+	check();
+	give(t, 0, all);
+	assert_int_equal(t->n_parked[klass], 0);
+	check();
 }
 
 static void test_full_is_claimed_by_who_frees(void **state)
@@ -98,6 +128,7 @@ static void test_full_is_claimed_by_who_frees(void **state)
 
 	take(t, 0, n_slots + 1);
 	s = span(0);
+	hs_tcache_drain(t);
 	give(u, 0, 1);
 	assert_int_equal(s->xowner, (uintptr_t)u);
 	assert_int_equal(s->row->owner, u->id);
@@ -205,7 +236,8 @@ static void test_partial_limit(void **state)
 {
 	uint32_t spans = HS_PARTIAL_MAX + 20;
 
-	take(t, 0, (size_t)spans * n_slots + 1);
+	take(t, 0, (size_t)spans * n_slots);
+	hs_tcache_drain(t); /* all full ones are nobody's */
 	for (uint32_t i = 0; i < spans; i++) /* one slot of each comes back: each is claimed */
 		give(u, (size_t)i * n_slots, 1);
 	assert_int_equal(u->n_partial[klass], HS_PARTIAL_MAX);
@@ -214,7 +246,6 @@ static void test_partial_limit(void **state)
 	check();
 	for (uint32_t i = 0; i < spans; i++)
 		give(u, (size_t)i * n_slots + 1, n_slots - 1);
-	give(t, (size_t)spans * n_slots, 1);
 }
 
 static void test_empty_ones_stay_a_while(void **state)
@@ -284,6 +315,7 @@ static void test_samples(void **state)
 	take(t, 0, 1);
 	take(t, 4, n_slots - 3);
 	hs_tcache_mark_sampled(t, s);
+	hs_tcache_drain(t);
 	assert_int_equal(s->xowner, HS_OWNER_FULL);
 	give(u, 0, 1);
 	assert_int_equal(s->xowner, (uintptr_t)u | HS_OWNER_SAMPLED);
@@ -371,6 +403,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_active, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_parked, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_is_claimed_by_who_frees, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ring_collisions, setup, teardown),
