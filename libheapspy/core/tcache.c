@@ -339,7 +339,7 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 			return s;
 		}
 	}
-	while (t->n_parked[klass] > HS_PARKED_MAX) {
+	while ((t->n_parked[klass] * (size_t)hs_sizeclasses[klass].span_pages) << HS_PAGE_SHIFT > HS_PARKED_BYTES) {
 		struct hs_span *s = hs_container_of(parked->next, struct hs_span, link);
 
 		unkeep(t, s);

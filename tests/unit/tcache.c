@@ -102,7 +102,8 @@ static void test_active(void **state)
 static void test_parked(void **state)
 {
 	struct hs_span *oldest;
-	size_t all = (HS_PARKED_MAX + 2) * n_slots + 1;
+	size_t span_bytes = hs_sizeclasses[klass].span_pages * HS_PAGE_BYTES;
+	size_t all = (HS_PARKED_BYTES / span_bytes + 4) * n_slots + 1;
 
 	take(t, 0, 2 * n_slots + 1);
 	oldest = span(0);
@@ -115,7 +116,7 @@ static void test_parked(void **state)
 	check();
 	/* more than the limit are not kept */
 	take(t, 3 * n_slots, all - 3 * n_slots);
-	assert_in_range(t->n_parked[klass], 1, HS_PARKED_MAX);
+	assert_in_range(t->n_parked[klass] * span_bytes, 1, HS_PARKED_BYTES + span_bytes);
 	check();
 	give(t, 0, all);
 	assert_int_equal(t->n_parked[klass], 0);
