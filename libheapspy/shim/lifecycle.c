@@ -223,6 +223,10 @@ static void object_range(const void *base, uint32_t flags, struct hs_range *ret)
 	}
 }
 
+/*
+ * glibc's pthread_create() callocs the vector of thread-local blocks before it takes a lock or makes the thread.  So
+ * this is the last moment at which the rows have one writer, and one at which a thread may be made.
+ */
 void hs_calloc_hint(const void *caller)
 {
 	struct hs_process *ps = &hs_process;
@@ -231,6 +235,7 @@ void hs_calloc_hint(const void *caller)
 		return;
 	hs_store_relaxed(&ps->xmade_threads, 1);
 	hs_promote_alone(1);
+	hs_start_helper();
 }
 
 /* ---- fork ---- */
@@ -403,6 +408,8 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	if (hs_tls.own != NULL)
 		hs_profile_arm(&hs_tls);
 	ps->started = 1;
+	if (ps->options.helper == HS_HELPER_ON)
+		hs_start_helper();
 	/* an exec has left the file of the image before */
 	hs_sweep();
 }

@@ -127,6 +127,8 @@ void hs_promote(void);
 void hs_promote_if_wanted(uint64_t now_ns);
 /* Promotes if at most `n_threads` threads have tcaches; none can register meanwhile. */
 void hs_promote_alone(uint32_t n_threads);
+/* Starts the helper thread, once, unless the options forbid it. */
+void hs_start_helper(void);
 /* Removes the file that this process left before an exec. */
 void hs_sweep(void);
 

@@ -121,7 +121,12 @@ static void *helper_main(void *arg)
 	return NULL;
 }
 
-static void start_helper(void)
+/*
+ * Called while the program itself is inside pthread_create(), before that takes any lock (see hs_calloc_hint), or from
+ * the constructor.  Elsewhere it would be a deadlock waiting to happen: malloc is called with the loader's locks held,
+ * and pthread_create() wants one of them.
+ */
+void hs_start_helper(void)
 {
 	struct hs_process *ps = &hs_process;
 	uint32_t none = 0;
@@ -131,7 +136,7 @@ static void start_helper(void)
 	int saved = errno;
 	bool made;
 
-	if (!hs_cas_relaxed(&ps->xhelper, &none, 1))
+	if (ps->options.helper == HS_HELPER_OFF || !hs_cas_relaxed(&ps->xhelper, &none, 1))
 		return;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -145,19 +150,6 @@ static void start_helper(void)
 	errno = saved;
 }
 
-static bool wants_helper(void)
-{
-	struct hs_process *ps = &hs_process;
-
-	if (!ps->started || hs_load_relaxed(&ps->xhelper) != 0)
-		return false;
-	if (ps->options.helper == HS_HELPER_ON)
-		return true;
-	/* a program's threads that never allocate count too: it is not single-threaded */
-	return ps->options.helper == HS_HELPER_AUTO &&
-	       (hs_load_relaxed(&ps->heap.xn_threads) > 1 || hs_load_relaxed(&ps->xmade_threads) != 0);
-}
-
 void hs_tick(struct hs_tls *tls)
 {
 	if (tls->ticking || tls->depth != 0 || !hs_process.started)
@@ -166,9 +158,7 @@ void hs_tick(struct hs_tls *tls)
 	if (tls->own != NULL)
 		tls->own->row->active_ns = hs_now_ns();
 	run_tick();
-	if (wants_helper())
-		start_helper();
-	else if (single_threaded())
+	if (single_threaded())
 		hs_modules_refresh(&hs_process.modules);
 	tls->ticking = false;
 }

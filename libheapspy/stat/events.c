@@ -7,7 +7,7 @@
 
 void hs_events_add(struct hs_rows *rows, uint32_t kind, uint64_t a, uint64_t b, uint64_t c)
 {
-	uint64_t ticket, lap, index;
+	uint64_t ticket, lap, index, seq;
 	struct heapspy_event *row;
 
 	/* the count lies in shared memory: whatever stands there, the remainder is a row of ours */
@@ -16,9 +16,11 @@ void hs_events_add(struct hs_rows *rows, uint32_t kind, uint64_t a, uint64_t b, 
 		return;
 	row = &rows->events[index];
 	lap = ticket / hs_ring_capacity(rows, HEAPSPY_T_EVENTS);
-	/* set, not counted up: a writer that was overtaken by a whole lap leaves no odd value behind for good */
-	hs_store_relaxed(&row->seq, 2 * lap);
-	hs_seq_begin(&row->seq);
+	/* whoever is overtaken by a whole lap, or finds the row in other hands, gives its event up: rows stay whole */
+	seq = hs_load_relaxed(&row->seq);
+	if (seq % 2 != 0 || seq > 2 * lap || !hs_cas_relaxed(&row->seq, &seq, 2 * lap + 1))
+		return;
+	hs_fence_release(); /* [mo:row-seq release] the odd value before any word of the row */
 	hs_store_relaxed(&row->realtime_ns, hs_now_realtime_ns());
 	hs_store_relaxed(&row->ns, hs_now_ns());
 	hs_store_relaxed(&row->kind, kind);

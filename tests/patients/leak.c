@@ -68,11 +68,12 @@ int main(int argc, char **argv)
 			memset(slots[at], 1, bytes);
 		}
 		while ((double)lost < t * (double)rate) {
-			void *p = leaky_append(200);
+			/* a size class, so that requested and usable bytes are one truth */
+			void *p = leaky_append(208);
 
 			if (!p)
 				return 1;
-			memset(p, 1, 200);
+			memset(p, 1, 208);
 			lost += malloc_usable_size(p);
 		}
 		usleep(10000); /* about 80 MB/s of other traffic */
