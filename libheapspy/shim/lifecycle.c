@@ -166,9 +166,11 @@ static void thread_exit(void *arg)
 	struct hs_tcache *own = tls->own;
 
 	(void)arg;
-	if (own == NULL)
-		return;
 	if (++tls->exit_rounds < EXIT_ROUNDS && pthread_setspecific(hs_process.key, tls) == 0)
+		return;
+	if (hs_gettid() == hs_getpid())
+		hs_leader_leaves();
+	if (own == NULL)
 		return;
 	/* from here on this thread borrows: later frees (glibc frees its TLS last) still work */
 	hs_guard_begin(tls);
@@ -298,6 +300,10 @@ static void begin_child(void)
 		return;
 	ps->heap.rows.header->helper_tid = 0;
 	hs_store_relaxed(&ps->xhelper, 0);
+	hs_store_relaxed(&ps->xleader_left, 0);
+	ps->helper_tid = 0;
+	if (ps->key_made)
+		(void)pthread_setspecific(ps->key, &hs_tls); /* the forking thread is the child's first */
 	hs_store_relaxed(&ps->xmade_threads, 0);
 	ps->own_files = 0;
 	hs_history_init(&ps->history);
@@ -391,8 +397,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	ps->main_stack_high = hs_align_down((uintptr_t)env, sizeof(void *));
 	if (pthread_key_create(&ps->key, thread_exit) == 0) {
 		ps->key_made = 1;
-		if (hs_tls.own != NULL)
-			(void)pthread_setspecific(ps->key, &hs_tls);
+		(void)pthread_setspecific(ps->key, &hs_tls);
 	}
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	if (ps->options.sample != 0) {

@@ -50,6 +50,8 @@ struct hs_process {
 	uint32_t profiling;   /* the sampler's tables exist */
 	uint32_t xhelper;     /* 0 none, 1 being made, 2 runs, 3 could not be made */
 	uint32_t xmade_threads; /* the loader has prepared the making of a thread */
+	uint32_t xleader_left; /* 1: the first thread ends, and the helper with it */
+	uint32_t helper_tid;
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
 	struct hs_range loader;	   /* addresses of ld.so */
 	uintptr_t main_stack_high; /* the environment lies above the main thread's frames */
@@ -127,6 +129,8 @@ void hs_promote(void);
 void hs_promote_if_wanted(uint64_t now_ns);
 /* Promotes if at most `n_threads` threads have tcaches; none can register meanwhile. */
 void hs_promote_alone(uint32_t n_threads);
+/* The first thread is about to end: returns when the helper has ended. */
+void hs_leader_leaves(void);
 /* Starts the helper thread, once, unless the options forbid it. */
 void hs_start_helper(void);
 /* Removes the file that this process left before an exec. */

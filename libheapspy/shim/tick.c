@@ -6,11 +6,14 @@
  * brings one each second, so that an idle service still gives its memory back and answers the viewer.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/rawio.h"
 #include "os/sys.h"
 #include "os/vm.h"
 #include "shim/process.h"
@@ -100,24 +103,82 @@ static void run_tick(void)
 
 /* ---- the helper thread ---- */
 
+/*
+ * A program ends when its last thread leaves by pthread_exit(), and that thread runs the exit handlers - but for glibc the
+ * helper is a thread too, and one without descriptors.  So it leaves as soon as the first thread does
+ * (hs_leader_leaves); this is for a first thread that the library never saw.  0: not alone, 1: alone, -1: /proc does
+ * not tell.
+ */
+static int is_alone(void)
+{
+	char buf[512];
+	const char *p;
+	long n = hs_read_file("/proc/self/stat", buf, sizeof(buf));
+	uint64_t n_threads;
+
+	if (n <= 0 || (p = strrchr(buf, ')')) == NULL || p[1] != ' ')
+		return -1;
+	p += 2;
+	if (*p != 'Z')
+		return 0; /* the first thread lives, or the state is another */
+	for (int field = 3; field < 20; field++)
+		if ((p = strchr(p, ' ')) == NULL)
+			return -1;
+		else
+			p++;
+	/* the first thread stays as a zombie until all are gone */
+	return hs_parse_u64(&p, &n_threads) && n_threads <= 2;
+}
+
+/* A second; false when the helper has to leave. */
+static bool wait_for_tick(void)
+{
+	static const struct timespec second = {.tv_sec = 1};
+
+	(void)hs_syscall4(SYS_futex, &hs_process.xleader_left, FUTEX_WAIT_PRIVATE, 0, &second);
+	return hs_load_relaxed(&hs_process.xleader_left) == 0 && is_alone() != 1;
+}
+
+void hs_leader_leaves(void)
+{
+	struct hs_process *ps = &hs_process;
+	const struct timespec moment = {.tv_nsec = 100000};
+	uint32_t tid;
+
+	hs_store_relaxed(&ps->xleader_left, 1);
+	if (hs_load_relaxed(&ps->xhelper) != 2)
+		return;
+	(void)hs_syscall3(SYS_futex, &ps->xleader_left, FUTEX_WAKE_PRIVATE, 1);
+	/* until the kernel knows no such thread: only then has glibc ceased to count it */
+	for (int i = 0; i < 1000; i++) {
+		tid = hs_load_relaxed(&ps->helper_tid);
+		if (tid != 0 && hs_syscall3(SYS_tgkill, hs_getpid(), tid, 0) == -ESRCH)
+			break;
+		(void)hs_syscall4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &moment, NULL);
+	}
+	hs_store_relaxed(&ps->xhelper, 3);
+}
+
 static void *helper_main(void *arg)
 {
 	struct hs_process *ps = &hs_process;
-	struct timespec second = {.tv_sec = 1};
 
 	(void)arg;
+	hs_store_relaxed(&ps->helper_tid, hs_gettid());
+	if (is_alone() < 0)
+		return NULL; /* it could not tell when to leave */
 	hs_tls.state = HS_GONE; /* it borrows, should libc ever allocate here */
 	(void)hs_syscall2(SYS_prctl, PR_SET_NAME, "heapspy");
 	/* a table of its own, empty: nothing that it opens is seen by the program, nothing of the program stays open */
 	ps->own_files = hs_syscall3(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE_FLAG) == 0;
 	ps->heap.rows.header->helper_tid = hs_gettid();
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_HELPER, hs_gettid(), 0, 0);
-	for (;;) {
-		(void)hs_syscall4(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &second, NULL);
+	while (wait_for_tick()) {
 		run_tick();
 		if (ps->own_files)
 			hs_modules_refresh(&ps->modules);
 	}
+	ps->heap.rows.header->helper_tid = 0;
 	return NULL;
 }
 

@@ -2,7 +2,8 @@
 /*
  * Timer signals whose handler allocates, and forks now and then.  The handler runs only when the
  * interrupted code is not inside an allocator call of its own, as POSIX demands; the library's sampler
- * and its lock-keeping see the signal anywhere else.  Bounded by count and by alarm.
+ * and its lock-keeping see the signal anywhere else.  Bounded by count and by alarm.  glibc itself dies of it now
+ * and then (a thread's start and end allocate too), so only the run with the library is armed.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -62,14 +63,15 @@ int main(void)
 	CHECK(sigaction(SIGALRM, &act, NULL) == 0);
 	for (uintptr_t i = 0; i < 2; i++)
 		CHECK(pthread_create(&t[i], NULL, work, (void *)i) == 0);
-	CHECK(setitimer(ITIMER_REAL, &tick, NULL) == 0);
+	if (getenv("LD_PRELOAD"))
+		CHECK(setitimer(ITIMER_REAL, &tick, NULL) == 0);
 	work((void *)9);
 	for (int i = 0; i < 2; i++)
 		pthread_join(t[i], NULL);
 	memset(&tick, 0, sizeof(tick));
 	setitimer(ITIMER_REAL, &tick, NULL);
 	/* How many arrive is the scheduler's business; none would mean that nothing was tested. */
-	CHECK(allocated > 0);
+	CHECK(allocated > 0 || !getenv("LD_PRELOAD"));
 	printf("storm survived\n");
 	return 0;
 }
