@@ -58,17 +58,11 @@ static bool wants_screen(struct ht_options *o)
 
 static int watch_screen(const struct ht_options *o, struct ht_err *err)
 {
-	struct ht_app_options app = {
-		.input = o->input,
-		.interval_s = o->delay_s,
-		.ascii = o->ascii,
-		.color = o->color,
-		.view = o->view,
-		.sort = o->sort,
-		.wss_s = o->wss_s,
-	};
-	int r = ht_batch_resolve(o, &app.pid, err);
+	struct ht_app_options app = ht_run_screen_options(o);
+	int r;
 
+	app.input = o->input;
+	r = ht_batch_resolve(o, &app.pid, err);
 	return r < 0 ? r : ht_app_run(&app, err);
 }
 

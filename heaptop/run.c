@@ -204,10 +204,9 @@ static void copy_output(int fd)
 	}
 }
 
-static int watch_screen(const struct child *c, const struct ht_options *o, struct ht_err *reterr)
+struct ht_app_options ht_run_screen_options(const struct ht_options *o)
 {
-	struct ht_app_options app = {
-		.pid = c->pid,
+	return (struct ht_app_options){
 		.interval_s = o->delay_s,
 		.ascii = o->ascii,
 		.color = o->color,
@@ -215,12 +214,18 @@ static int watch_screen(const struct child *c, const struct ht_options *o, struc
 		.sort = o->sort,
 		.wss_s = o->wss_s,
 	};
+}
+
+static int watch_screen(const struct child *c, const struct ht_options *o, struct ht_err *reterr)
+{
+	struct ht_app_options app = ht_run_screen_options(o);
 	struct ht_source *source;
 	int r = open_when_there(&source, c, reterr);
 
 	if (r < 0)
 		return r;
 	ht_source_close(source);
+	app.pid = c->pid;
 	return ht_app_run(&app, reterr);
 }
 

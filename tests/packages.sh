@@ -2,11 +2,11 @@
 # packages.sh - sourced by ./demo and ./check: installs Debian packages that are missing, and nothing else.
 
 # What the build needs, and what is measured or watched in the demonstration.
-PACKAGES_BUILD="gcc libc6-dev meson ninja-build pkg-config libncurses-dev libdw-dev libunwind-dev libiberty-dev
+PACKAGES_BUILD="gcc libc6-dev meson ninja-build pkg-config libncurses-dev libdw-dev libiberty-dev
 	libjson-c-dev"
 PACKAGES_DEMO="redis-server redis-tools"
 # The packages of Debian 12; the test suite's name carries python's version.
-PACKAGES_CHECK="g++ git libcmocka-dev python3 redis-server redis-tools memcached nginx-light postgresql setpriv:util-linux
+PACKAGES_CHECK="g++ git libcmocka-dev libunwind8 python3 redis-server redis-tools memcached nginx-light postgresql setpriv:util-linux
 	tmux jq curl mandoc procps perl gzip xz-utils"
 
 # missing NAME...: prints those that are not installed.  PROVIDED:PACKAGE means that a program or a package will do.
