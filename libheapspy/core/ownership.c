@@ -77,7 +77,7 @@ void hs_tcache_make_anew(struct hs_span *s)
 {
 	uint32_t live = 0;
 
-	s->free = NULL;
+	s->free = &hs_slot_end;
 	s->xfree = NULL;
 	for (uint32_t i = s->n_extended; i-- > 0;) {
 		struct hs_slot *slot = (struct hs_slot *)(void *)(s->base + (size_t)i * s->slot_bytes);
@@ -103,7 +103,7 @@ bool hs_own_collect(struct hs_span *s)
 	uint32_t n = 0;
 
 	if (hs_load_relaxed(&s->xfree) == NULL)
-		return s->free != NULL;
+		return hs_span_has_free(s);
 	/* [mo:remote-free acquire] the links of the chain */
 	slot = hs_xchg_acquire(&s->xfree, NULL);
 	while (slot != NULL) {
@@ -122,7 +122,7 @@ bool hs_own_collect(struct hs_span *s)
 	}
 	hs_bump(&s->row->used, -n);
 	hs_sub_relaxed(&s->row->xpending, n);
-	return s->free != NULL;
+	return hs_span_has_free(s);
 }
 
 /* Puts a kernel page's worth of never used slots on the list: memory is touched only when it is needed. */
@@ -145,7 +145,7 @@ bool hs_own_extend(struct hs_span *s)
 		slot->seal = s;
 		list = slot;
 	}
-	s->n_extended += n;
+	hs_span_set_extended(s, s->n_extended + n);
 	hs_poke(&s->row->extended, s->n_extended);
 	s->free = list;
 	return true;
@@ -228,7 +228,7 @@ void hs_own_let_go(struct hs_tcache *t, struct hs_span *s)
 	hs_own_collect(s);
 	if (hs_own_used(s) == 0 && verified_empty(s))
 		retire(t, s);
-	else if (s->free == NULL && s->n_extended == s->n_slots)
+	else if (!hs_span_has_free(s) && s->n_extended == s->n_slots)
 		let_go_full(t, s);
 	else
 		let_go_bin(t, s);

@@ -46,7 +46,8 @@ void hs_sizeclass_init(size_t page_bytes)
 		bytes = span_bytes_of(s->slot_bytes);
 		s->span_pages = (uint32_t)(bytes >> HS_PAGE_SHIFT);
 		s->n_slots = (uint32_t)(bytes / s->slot_bytes);
-		s->inverse = UINT64_MAX / s->slot_bytes + 1;
+		s->inverse = UINT64_MAX / s->slot_bytes + 2;
+		s->step = s->inverse * s->slot_bytes;
 	}
 	for (size_t i = 0; i < hs_array_size(hs_sizeclass_table); i++) {
 		while (hs_sizeclasses[class].slot_bytes < i * HS_SLOT_ALIGN)

@@ -14,12 +14,8 @@
 #include "core/ownership.h"
 
 static struct heapspy_span none_row;
-struct hs_span hs_span_none = {.row = &none_row};
-static struct heapspy_thread none_thread_row;
-struct hs_tcache hs_tcache_none = {
-	.active = {[0 ... HS_N_CLASSES - 1] = &hs_span_none},
-	.row = &none_thread_row,
-};
+struct hs_slot hs_slot_end;
+struct hs_span hs_span_none = {.row = &none_row, .free = &hs_slot_end};
 
 static void abort_on_corruption(enum hs_corruption what, const void *p, const struct hs_span *span)
 {
@@ -42,6 +38,7 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	}
 	for (unsigned i = 0; i < HEAPSPY_RING; i++)
 		t->ring[i] = (struct hs_ring){0};
+	t->direct = NULL;
 	t->arena = arena;
 	t->row = row;
 	t->class_rows = class_rows;
@@ -50,9 +47,28 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	t->waits = (struct hs_waited){0};
 }
 
+static void set_active(struct hs_tcache *t, unsigned klass, struct hs_span *s)
+{
+	t->active[klass] = s;
+	if (t->direct == NULL || hs_sizeclasses[klass].slot_bytes > HS_DIRECT_MAX)
+		return;
+	for (size_t i = hs_sizeclasses[klass].slot_bytes / HS_SLOT_ALIGN; hs_sizeclass_table[i] == klass; i--) {
+		t->direct[i] = s;
+		if (i == 0)
+			break;
+	}
+}
+
+void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct)
+{
+	t->direct = direct;
+	for (unsigned c = 0; c < HS_N_CLASSES; c++)
+		set_active(t, c, t->active[c]);
+}
+
 static void make_active(struct hs_tcache *t, struct hs_span *s)
 {
-	t->active[s->klass] = s;
+	set_active(t, s->klass, s);
 	hs_bump(&s->row->used, HEAPSPY_USED_BIAS);
 	hs_poke(&s->row->owner, t->id);
 	t->class_rows[s->klass].n_refills++;
@@ -62,7 +78,7 @@ static struct hs_span *make_inactive(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = t->active[klass];
 
-	t->active[klass] = &hs_span_none;
+	set_active(t, klass, &hs_span_none);
 	hs_bump(&s->row->used, -HEAPSPY_USED_BIAS);
 	return s;
 }
@@ -103,7 +119,7 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 	for (struct hs_list *l = parked->next; l != parked; l = l->next) {
 		struct hs_span *s = hs_container_of(l, struct hs_span, link);
 
-		if (s->free != NULL || hs_load_relaxed(&s->xfree) != NULL) {
+		if (hs_span_has_free(s) || hs_load_relaxed(&s->xfree) != NULL) {
 			hs_own_unkeep(t, s);
 			return s;
 		}
@@ -117,59 +133,86 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 	return NULL;
 }
 
-static struct hs_span *next_span(struct hs_tcache *t, unsigned klass)
+/* An owned span that has slots, or perhaps chains of them, and is not active; out of its list. */
+static struct hs_span *own_span(struct hs_tcache *t, unsigned klass)
 {
-	struct hs_list *kept = &t->partial[klass];
 	struct hs_span *s = unpark(t, klass);
 
-	if (s != NULL)
-		return s;
-	if (!hs_list_empty(kept)) {
-		s = hs_container_of(kept->next, struct hs_span, link);
+	if (s == NULL && !hs_list_empty(&t->partial[klass])) {
+		s = hs_container_of(t->partial[klass].next, struct hs_span, link);
 		hs_own_unkeep(t, s);
-		return s;
 	}
-	s = hs_bin_checkout(&t->arena->bins[klass], (uintptr_t)t, &t->waits);
+	return s;
+}
+
+static struct hs_span *other_span(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = hs_bin_checkout(&t->arena->bins[klass], (uintptr_t)t, &t->waits);
+
 	if (s == NULL)
 		s = from_sibling(t, klass);
 	if (s == NULL)
-		s = hs_arena_alloc_small(t->arena, klass, (uintptr_t)t, &t->waits);
-	else if (s->recount)
+		return hs_arena_alloc_small(t->arena, klass, (uintptr_t)t, &t->waits);
+	if (s->recount)
 		hs_tcache_make_anew(s);
 	return s;
 }
 
-void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
+/* The list does not begin with a sealed slot. */
+HS_COLD static void give_up_list(struct hs_span *s)
+{
+	hs_on_corruption(HS_BAD_LIST, s->free, s);
+	/* warn mode: what is still on the list is given up; those slots count as used for ever */
+	s->free = &hs_slot_end;
+	hs_poke(&s->row->used, s->n_extended | HEAPSPY_USED_BIAS);
+}
+
+/* A slot of the active span, which is let go when it has none. */
+static void *pop_or_drop(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = t->active[klass];
+
+	if (s == &hs_span_none)
+		return NULL;
+	while (hs_span_has_free(s) || hs_own_collect(s) || hs_own_extend(s)) {
+		void *p = hs_span_pop(s);
+
+		if (hs_likely(p != NULL))
+			return p;
+		give_up_list(s);
+	}
+	park(t, make_inactive(t, klass));
+	return NULL;
+}
+
+void *hs_tcache_refill_own(struct hs_tcache *t, unsigned klass)
 {
 	for (;;) {
-		struct hs_span *s = t->active[klass];
-		void *p;
+		void *p = pop_or_drop(t, klass);
+		struct hs_span *s;
 
-		if (s != &hs_span_none) {
-			if (hs_own_collect(s) || hs_own_extend(s)) {
-				p = hs_tcache_pop(t, klass);
-				if (p != NULL)
-					return p;
-				continue; /* damaged and told so: the list is empty now */
-			}
-			park(t, make_inactive(t, klass));
-		}
-		s = next_span(t, klass);
+		if (p != NULL)
+			return p;
+		s = own_span(t, klass);
 		if (s == NULL)
 			return NULL;
 		make_active(t, s);
 	}
 }
 
-HS_COLD void hs_tcache_bad_list(struct hs_tcache *t, struct hs_span *s, void *p)
+void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
 {
-	/* a signal handler came between our look at the list and at the slot, and took it: nothing is damaged */
-	if (s->free != p)
-		return;
-	hs_on_corruption(HS_BAD_LIST, p, s);
-	/* warn mode: what is still on the list is given up; those slots count as used for ever */
-	s->free = NULL;
-	hs_poke(&s->row->used, s->n_extended | HEAPSPY_USED_BIAS);
+	for (;;) {
+		void *p = hs_tcache_refill_own(t, klass);
+		struct hs_span *s;
+
+		if (p != NULL)
+			return p;
+		s = other_span(t, klass);
+		if (s == NULL)
+			return NULL;
+		make_active(t, s);
+	}
 }
 
 /* ---- free ---- */
@@ -360,7 +403,7 @@ static void check_span(struct hs_tcache *t, struct hs_span *s, unsigned klass)
 
 	hs_verify(hs_own_is(t, s));
 	hs_verify(s->klass == klass);
-	for (struct hs_slot *slot = s->free; slot != NULL; slot = slot->next) {
+	for (struct hs_slot *slot = s->free; slot != &hs_slot_end; slot = slot->next) {
 		hs_verify(hs_span_is_slot(s, slot) && slot->seal == s);
 		n_free++;
 	}

@@ -56,6 +56,7 @@ struct hs_ring {
 
 struct hs_tcache {
 	struct hs_span *active[HS_N_CLASSES]; /* hs_span_none where there is none */
+	struct hs_span **direct; /* the same by size, for malloc's fast path; see hs_tcache_set_direct().  May be NULL */
 	struct hs_arena *arena;
 	struct heapspy_thread *row;
 	struct heapspy_thread_class *class_rows;
@@ -71,10 +72,7 @@ struct hs_tcache {
 } HS_ALIGNED_LINE;
 
 /* Stands for "no span": its list is always empty. */
-extern struct hs_span hs_span_none;
-/* Stands for "no tcache": every malloc and every free leaves the fast path. */
-extern struct hs_tcache hs_tcache_none;
-
+extern struct hs_span hs_span_none HS_HIDDEN;
 enum hs_corruption {
 	HS_DOUBLE_FREE,
 	HS_BAD_POINTER, /* not the start of a live block */
@@ -87,8 +85,18 @@ extern void (*hs_on_corruption)(enum hs_corruption what, const void *p, const st
 void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_thread *row,
 		    struct heapspy_thread_class *class_rows, uint32_t id);
 
+/* Requests up to here find their span by (bytes + 15) / 16, without a look at the table of classes. */
+#define HS_DIRECT_MAX ((size_t)1024)
+#define HS_DIRECT_ENTRIES (HS_DIRECT_MAX / HS_SLOT_ALIGN + 1)
+
+/* Keeps active[] in `direct` too, HS_DIRECT_ENTRIES of them, from now on; NULL: no longer. */
+void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct);
+
 /* Lets go of everything; the tcache is as after hs_tcache_init(). */
 void hs_tcache_drain(struct hs_tcache *t);
+
+/* A slot of what the thread owns already, without system call or clock, mostly without a lock; NULL: refill. */
+void *hs_tcache_refill_own(struct hs_tcache *t, unsigned klass);
 
 /* A slot of a new or refilled active span; NULL when out of memory. */
 void *hs_tcache_refill(struct hs_tcache *t, unsigned klass);
@@ -98,9 +106,6 @@ void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s);
 
 /* Any free into a small span. */
 void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p);
-
-/* The active span's list is damaged: reports, and lets the list go. */
-void hs_tcache_bad_list(struct hs_tcache *t, struct hs_span *s, void *p);
 
 /* Publishes all gathered remote frees. */
 void hs_tcache_flush(struct hs_tcache *t);
@@ -120,35 +125,14 @@ void hs_tcache_check(struct hs_tcache *t);
 /* Pops a slot of the active span; NULL: hs_tcache_refill(). */
 HS_INLINE void *hs_tcache_pop(struct hs_tcache *t, unsigned klass)
 {
-	struct hs_span *s = t->active[klass];
-	struct hs_slot *slot = s->free;
-
-	if (hs_unlikely(slot == NULL))
-		return NULL;
-	if (hs_unlikely(slot->seal != s)) {
-		hs_tcache_bad_list(t, s, slot);
-		return NULL;
-	}
-	s->free = slot->next;
-	slot->seal = NULL;
-	hs_bump(&s->row->used, 1);
-	return slot;
+	return hs_span_pop(t->active[klass]);
 }
 
 /* Pushes a slot of an owned span without samples; false: hs_tcache_free_slow(). */
 HS_INLINE bool hs_tcache_push(struct hs_tcache *t, struct hs_span *s, void *p)
 {
-	struct hs_slot *slot = p;
-
-	if (hs_unlikely(hs_load_relaxed(&s->xowner) != (uintptr_t)t))
+	if (!hs_span_push(s, (uintptr_t)t, p))
 		return false;
-	if (hs_unlikely(!hs_span_is_slot(s, p) || hs_slot_looks_free(slot, s)))
-		return false;
-	slot->seal = s;
-	slot->next = s->free;
-	hs_compiler_fence(); /* a fork between the two stores must find a whole list */
-	s->free = slot;
-	hs_bump(&s->row->used, -1u);
 	if (hs_unlikely(hs_peek(&s->row->used) == 0))
 		hs_tcache_emptied(t, s);
 	return true;

@@ -2,7 +2,7 @@
 /*
  * From an allocation to a sample and back: the glue between the heap and prof/.
  *
- *	countdown < 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
+ *	countdown <= 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
  *	free into a marked span -> live table says whether it was a sample -> site row
  */
 #include <sys/uio.h>
@@ -38,15 +38,16 @@ void hs_profile_init(void)
 void hs_profile_arm(struct hs_tls *tls)
 {
 	uint64_t interval = hs_load_relaxed(&hs_process.profiling) ? hs_sampler_interval(&hs_process.sampler) : 0;
-	int64_t gap = HS_TICK_BYTES;
+	int64_t gap = HS_TICK_BYTES, *left = hs_tls_left(tls);
 
 	if (interval != 0)
 		gap = hs_sampler_draw(&tls->sampler, interval);
 	else
 		tls->sampler.interval_bytes = 0;
 	/* what is owed since the last publication must not get lost with the old countdown */
-	tls->mark += gap - tls->countdown;
-	tls->countdown = gap;
+	gap++; /* due at 0, so that the fast path has one comparison for "due" and "never seen this thread" */
+	tls->mark += gap - *left;
+	*left = gap;
 }
 
 static bool in_main_thread(const struct hs_tls *tls)

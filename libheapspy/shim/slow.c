@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/ownership.h"
 #include "os/sys.h"
 #include "os/vm.h"
 #include "shim/family.h"
@@ -31,9 +32,7 @@ static struct hs_tcache *enter(struct hs_tls *tls)
 		hs_process_cloned();
 	if (hs_unlikely(tls->state == HS_FRESH) && hs_process.options.tcache)
 		hs_thread_started(tls);
-	tls->depth = 1;
-	tls->cache = &hs_tcache_none;
-	hs_compiler_fence();
+	hs_guard_begin(tls);
 	if (hs_likely(tls->own != NULL))
 		return tls->own;
 	t = hs_heap_borrow(&hs_process.heap, hs_heap_default_arena(&hs_process.heap));
@@ -58,9 +57,7 @@ static void leave(struct hs_tls *tls, struct hs_tcache *t, struct hs_waited *ret
 
 void hs_guard_end(struct hs_tls *tls)
 {
-	hs_compiler_fence();
-	if (tls->own != NULL)
-		tls->cache = tls->own;
+	hs_tls_show(tls);
 	tls->depth = 0;
 	if (hs_unlikely(tls->deferred != NULL))
 		hs_free_deferred(tls);
@@ -68,8 +65,8 @@ void hs_guard_end(struct hs_tls *tls)
 
 void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t)
 {
-	hs_bump(&t->row->allocated_bytes, (uint64_t)(tls->mark - tls->countdown));
-	tls->mark = tls->countdown;
+	hs_bump(&t->row->allocated_bytes, (uint64_t)(tls->mark - tls->budget));
+	tls->mark = tls->budget;
 }
 
 static void after(struct hs_tls *tls, const struct hs_waited *waited)
@@ -95,12 +92,12 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
 	struct hs_tcache *t;
+	/* the fast path has counted small requests, if the thread's countdown was to be seen */
+	bool counted = tls->token != 0 && bytes <= HS_SMALL_MAX;
 	void *p;
 
 	if (bytes > PTRDIFF_MAX || align > PTRDIFF_MAX)
 		return refuse(bytes);
-	if (bytes > HS_SMALL_MAX)
-		tls->countdown -= (int64_t)bytes;
 	t = enter(tls);
 	if (t == NULL) {
 		p = hs_emergency_alloc(bytes, align);
@@ -108,6 +105,8 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 			return refuse(bytes);
 		return zero ? memset(p, 0, bytes) : p;
 	}
+	if (!counted)
+		tls->budget -= (int64_t)bytes;
 	if (hs_unlikely(tls->n_slow % 64 == 63))
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
@@ -119,10 +118,25 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	leave(tls, t, &waited);
 	if (p == NULL)
 		return refuse(bytes);
-	if (tls->countdown < 0)
+	if (*hs_tls_left(tls) <= 0)
 		hs_profile_alloc(tls, p, bytes);
 	after(tls, &waited);
 	return p;
+}
+
+void *hs_alloc_next(size_t bytes)
+{
+	struct hs_tls *tls = &hs_tls;
+	void *p;
+
+	if (hs_likely(tls->token != 0) && !hs_was_cloned()) {
+		hs_guard_begin(tls);
+		p = hs_tcache_refill_own(tls->own, hs_sizeclass_of(bytes));
+		hs_guard_end(tls);
+		if (hs_likely(p != NULL))
+			return p;
+	}
+	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
 }
 
 /* ---- free ---- */
@@ -164,7 +178,7 @@ void hs_free_deferred(struct hs_tls *tls)
 		void *p = tls->deferred;
 
 		tls->deferred = *(void **)p;
-		hs_free_slow(p, hs_pagemap_get(p));
+		hs_free_slow(p);
 	}
 }
 
@@ -184,8 +198,22 @@ static struct hs_tcache *enter_for(struct hs_tls *tls, struct hs_span *s)
 	return t;
 }
 
-void hs_free_slow(void *p, struct hs_span *s)
+void hs_free_emptied(struct hs_span *s)
 {
+	struct hs_tls *tls = &hs_tls;
+
+	/* a handler may have come between the push and here, and anything have become of the span */
+	if (tls->token == 0 || tls->depth != 0)
+		return;
+	hs_guard_begin(tls);
+	if (hs_own_is(tls->own, s) && hs_own_used(s) == 0)
+		hs_tcache_emptied(tls->own, s);
+	hs_guard_end(tls);
+}
+
+void hs_free_slow(void *p)
+{
+	struct hs_span *s = hs_pagemap_get(p);
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
 	struct hs_tcache *t;
@@ -226,6 +254,7 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	struct hs_waited waited;
 	struct hs_tcache *t;
 	bool sampled = hs_load_relaxed(&s->xn_samples) != 0;
+	int64_t *left;
 	void *q;
 
 	if (s->state == HS_SPAN_SMALL || (t = enter_for(tls, s)) == NULL)
@@ -237,8 +266,9 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	/* for the sampler it is a free and a malloc: the object has another size from now on */
 	if (sampled)
 		hs_profile_free(tls, s, p);
-	tls->countdown -= (int64_t)bytes;
-	if (tls->countdown < 0)
+	left = hs_tls_left(tls);
+	*left -= (int64_t)bytes;
+	if (*left <= 0)
 		hs_profile_alloc(tls, q, bytes);
 	after(tls, &waited);
 	return q;

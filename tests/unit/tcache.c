@@ -393,11 +393,23 @@ static void test_double_free_everywhere(void **state)
 
 static void test_none(void **state)
 {
+	struct hs_span *direct[HS_DIRECT_ENTRIES];
+
+	hs_tcache_set_direct(t, direct);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++)
-		assert_null(hs_tcache_pop(&hs_tcache_none, c));
+		assert_null(hs_tcache_pop(t, c));
+	for (size_t i = 0; i < HS_DIRECT_ENTRIES; i++)
+		assert_null(hs_span_pop(direct[i]));
 	take(t, 0, 1);
-	assert_false(hs_tcache_push(&hs_tcache_none, span(0), p[0]));
+	assert_false(hs_span_push(span(0), 0, p[0])); /* the token of a thread whose cache is hidden */
+	for (size_t i = 0; i < HS_DIRECT_ENTRIES; i++) {
+		unsigned c = hs_sizeclass_of(i * HS_SLOT_ALIGN);
+
+		assert_ptr_equal(direct[i], t->active[c]);
+		assert_true(t->active[c] == &hs_span_none || c == span(0)->klass);
+	}
 	give(t, 0, 1);
+	hs_tcache_set_direct(t, NULL);
 }
 
 int main(void)
