@@ -156,6 +156,7 @@ static void retire(struct hs_tcache *t, struct hs_span *s)
 	struct hs_bin *bin = &s->arena->bins[s->klass];
 
 	hs_add_relaxed(&bin->row->n_retired, 1);
+	hs_store_relaxed(&s->xsampled, 0);
 	hs_arena_free(s->arena, s, &t->waits);
 }
 

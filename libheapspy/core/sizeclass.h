@@ -22,6 +22,7 @@ struct hs_sizeclass {
 	uint32_t slot_bytes;
 	uint32_t span_pages;
 	uint32_t n_slots;
+	uint32_t n_entries; /* of hs_sizeclass_table that lead here */
 	/* See hs_span_is_slot(): inverse = ceil(2^64 / slot_bytes) + 1, step = inverse * slot_bytes - 2^64. */
 	uint64_t inverse, step;
 };

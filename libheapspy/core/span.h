@@ -72,6 +72,7 @@ struct hs_span {
 	uint32_t parked;	/* 1: in its owner's list of spans that ran out lately, not in that of partly used ones */
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
 	size_t n_pages;
+	uint64_t xsampled;	/* for each live sampled object the bit hs_span_sample_bit(); more may be set */
 } HS_ALIGNED_LINE;
 
 /*
@@ -116,6 +117,17 @@ HS_INLINE bool hs_span_is_slot(const struct hs_span *s, const void *p)
 
 	/* relaxed: who has a pointer to a slot got it with an order of its own */
 	return offset * s->inverse < hs_load_relaxed(&s->limit);
+}
+
+/* A filter: an object whose bit is not set is no sample, and its free need not ask the sampler. */
+HS_INLINE uint64_t hs_span_sample_bit(const void *p)
+{
+	return (uint64_t)1 << ((uintptr_t)p / HS_SLOT_ALIGN * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
+HS_INLINE bool hs_span_may_be_sample(const struct hs_span *s, const void *p)
+{
+	return (hs_load_relaxed(&s->xsampled) & hs_span_sample_bit(p)) != 0;
 }
 
 HS_INLINE void hs_span_set_extended(struct hs_span *s, uint32_t n)

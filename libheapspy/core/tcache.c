@@ -49,14 +49,13 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 
 static void set_active(struct hs_tcache *t, unsigned klass, struct hs_span *s)
 {
+	const struct hs_sizeclass *class = &hs_sizeclasses[klass];
+
 	t->active[klass] = s;
-	if (t->direct == NULL || hs_sizeclasses[klass].slot_bytes > HS_DIRECT_MAX)
+	if (t->direct == NULL || class->slot_bytes > HS_DIRECT_MAX)
 		return;
-	for (size_t i = hs_sizeclasses[klass].slot_bytes / HS_SLOT_ALIGN; hs_sizeclass_table[i] == klass; i--) {
-		t->direct[i] = s;
-		if (i == 0)
-			break;
-	}
+	for (unsigned i = class->slot_bytes / HS_SLOT_ALIGN, n = class->n_entries; n > 0; n--)
+		t->direct[i--] = s;
 }
 
 void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct)
@@ -137,11 +136,15 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 static struct hs_span *own_span(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = unpark(t, klass);
+	struct hs_list *kept = &t->partial[klass], *l = kept->prev;
 
-	if (s == NULL && !hs_list_empty(&t->partial[klass])) {
-		s = hs_container_of(t->partial[klass].next, struct hs_span, link);
-		hs_own_unkeep(t, s);
-	}
+	if (s != NULL || hs_list_empty(kept))
+		return s;
+	/* the one longest kept, because most slots came back to it meanwhile; an empty one only if there is no other */
+	while (l != kept && hs_container_of(l, struct hs_span, link)->emptied != 0)
+		l = l->prev;
+	s = hs_container_of(l != kept ? l : kept->prev, struct hs_span, link);
+	hs_own_unkeep(t, s);
 	return s;
 }
 
@@ -389,8 +392,9 @@ void hs_tcache_drain(struct hs_tcache *t)
 	}
 }
 
-void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s)
+void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s, const void *p)
 {
+	hs_or_relaxed(&s->xsampled, hs_span_sample_bit(p));
 	hs_add_relaxed(&s->xn_samples, 1);
 	hs_poke(&s->row->n_samples, s->xn_samples);
 	if (s->state == HS_SPAN_SMALL && hs_own_is(t, s))

@@ -116,8 +116,8 @@ void hs_tcache_tick(struct hs_tcache *t);
 /* After a fork: makes free list and counters from the seals.  No ring may hold slots of the span. */
 void hs_tcache_make_anew(struct hs_span *s);
 
-/* A sample was placed into a slot just allocated by `t`. */
-void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s);
+/* A sample was placed into the slot `p` just allocated by `t`. */
+void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s, const void *p);
 
 /* Asserts the invariants of an idle tcache. */
 void hs_tcache_check(struct hs_tcache *t);

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "base/bits.h"
+#include "core/ownership.h"
 #include "os/sys.h"
 #include "os/vm.h"
 #include "shim/process.h"
@@ -134,7 +135,7 @@ static void record(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
 		if (stale.birth_ns != 0)
 			hs_sitetab_count_free(&ps->sites, stale.site, stale.size_bytes, stale.interval_bytes,
 					      stale.birth_ns, now, false);
-		hs_tcache_mark_sampled(tls->own, s);
+		hs_tcache_mark_sampled(tls->own, s, p);
 	}
 	if (tls->own != NULL)
 		tls->own->row->n_samples++;
@@ -171,6 +172,9 @@ void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p)
 	if (hs_livetab_remove(&ps->live, (uintptr_t)p, &live)) {
 		hs_sub_relaxed(&s->xn_samples, 1);
 		hs_poke(&s->row->n_samples, hs_load_relaxed(&s->xn_samples));
+		/* only the owner adds bits, so only it may clear them; in a shared cache several threads are the owner */
+		if (hs_load_relaxed(&s->xn_samples) == 0 && tls->own != NULL && hs_own_is(tls->own, s))
+			hs_store_relaxed(&s->xsampled, 0);
 		hs_sitetab_count_free(&ps->sites, live.site, live.size_bytes, live.interval_bytes, live.birth_ns,
 				      hs_now_ns(), live.thread != mine);
 	}

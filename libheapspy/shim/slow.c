@@ -211,20 +211,35 @@ void hs_free_emptied(struct hs_span *s)
 	hs_guard_end(tls);
 }
 
+/* A free into an own span that holds samples, of an object that is none. */
+static bool push_beside_samples(struct hs_tls *tls, void *p)
+{
+	struct hs_span *s = hs_front_get(p);
+
+	if (tls->token == 0 || hs_span_may_be_sample(s, p) || !hs_span_push(s, tls->token | HS_OWNER_SAMPLED, p))
+		return false;
+	/* it may be empty all the same: samples can be lost */
+	if (hs_unlikely(hs_peek(&s->row->used) == 0))
+		hs_free_emptied(s);
+	return true;
+}
+
 void hs_free_slow(void *p)
 {
-	struct hs_span *s = hs_pagemap_get(p);
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
 	struct hs_tcache *t;
+	struct hs_span *s;
 
-	if (p == NULL)
+	if (p == NULL || push_beside_samples(tls, p))
 		return;
+	s = hs_pagemap_get(p);
 	if (hs_unlikely(s == NULL)) {
 		free_foreign(p);
 		return;
 	}
-	if (tls->depth == 0 && hs_load_relaxed(&s->xn_samples) != 0)
+	if (tls->depth == 0 && hs_load_relaxed(&s->xn_samples) != 0 &&
+	    (s->state != HS_SPAN_SMALL || hs_span_may_be_sample(s, p)))
 		hs_profile_free(tls, s, p);
 	t = enter_for(tls, s);
 	if (t == NULL) {

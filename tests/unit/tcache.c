@@ -296,7 +296,7 @@ static void test_samples(void **state)
 
 	take(t, 0, 4);
 	s = span(0);
-	hs_tcache_mark_sampled(t, s);
+	hs_tcache_mark_sampled(t, s, p[0]);
 	assert_int_equal(s->xowner, (uintptr_t)t | HS_OWNER_SAMPLED);
 	assert_int_equal(s->row->n_samples, 1);
 	assert_false(hs_tcache_push(t, s, p[1])); /* the fast path says no, the slow one frees */
@@ -315,7 +315,7 @@ static void test_samples(void **state)
 	/* and a full one is claimed with its mark */
 	take(t, 0, 1);
 	take(t, 4, n_slots - 3);
-	hs_tcache_mark_sampled(t, s);
+	hs_tcache_mark_sampled(t, s, p[0]);
 	hs_tcache_drain(t);
 	assert_int_equal(s->xowner, HS_OWNER_FULL);
 	give(u, 0, 1);
