@@ -30,7 +30,7 @@
  * 240 ns a free with 128, 115 with 512, 40 with 4096); not more, because nobody can take them from a thread that
  * sleeps.  Each tick gives back an eighth of those beyond HS_PARTIAL_KEEP.
  */
-#define HS_PARTIAL_MAX 256u
+#define HS_PARTIAL_MAX 4096u
 #define HS_PARTIAL_KEEP 16u
 
 /*

@@ -114,11 +114,18 @@ HS_EXPORT void free_aligned_sized(void *p, size_t align, size_t bytes)
 
 void *hs_alloc_aligned(size_t align, size_t bytes)
 {
+	struct hs_tls *tls = &hs_tls;
+	void *p;
+
 	if (align <= HS_SLOT_ALIGN)
 		return malloc(bytes);
-	/* the slow path takes what it needs off the countdown for large requests only */
-	if (bytes <= HS_SMALL_MAX)
-		hs_tls.countdown -= (int64_t)bytes;
+	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
+		unsigned klass = hs_sizeclass_of_aligned(bytes, align);
+
+		p = klass != HS_N_CLASSES ? hs_tcache_pop(tls->own, klass) : NULL;
+		if (hs_likely(p != NULL))
+			return p;
+	}
 	return hs_alloc_slow(bytes, align, false);
 }
 

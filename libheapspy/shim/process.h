@@ -78,7 +78,7 @@ struct hs_tls {
 	int64_t mark;	/* budget when allocated_bytes was last brought up to date */
 	uint32_t depth;
 	uint32_t state; /* enum hs_thread_state */
-	uint32_t n_slow;
+	uint32_t n_slow, n_near;
 	uint32_t exit_rounds;
 	bool walking, ticking, fork_unprepared;
 	struct hs_sampler_thread sampler;

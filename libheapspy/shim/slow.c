@@ -18,6 +18,10 @@
 
 /* Slow paths between two looks at the clock; a slow path is a span or a large object. */
 #define SLOW_PER_TICK 16u
+/* Slow paths between two hs_tcache_tick(). */
+#define SLOW_PER_TIDY 64u
+/* Frees beside the fast path for each that takes the slow one. */
+#define NEAR_PER_SLOW 256u
 
 /* The cache to work with; NULL when this call interrupts a slow path or there is no memory. */
 static struct hs_tcache *enter(struct hs_tls *tls)
@@ -107,7 +111,7 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	}
 	if (!counted)
 		tls->budget -= (int64_t)bytes;
-	if (hs_unlikely(tls->n_slow % 64 == 63))
+	if (hs_unlikely(tls->n_slow % SLOW_PER_TIDY == SLOW_PER_TIDY - 1))
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
 	if (hs_unlikely(p == NULL)) {
@@ -211,16 +215,31 @@ void hs_free_emptied(struct hs_span *s)
 	hs_guard_end(tls);
 }
 
-/* A free into an own span that holds samples, of an object that is none. */
-static bool push_beside_samples(struct hs_tls *tls, void *p)
+/*
+ * The common cases beside the fast path: an own span that holds samples, of which this is none; somebody else's span;
+ * one that nobody owns.  False: it has to be looked at in full.
+ */
+static bool free_near(struct hs_tls *tls, void *p)
 {
 	struct hs_span *s = hs_front_get(p);
 
-	if (tls->token == 0 || hs_span_may_be_sample(s, p) || !hs_span_push(s, tls->token | HS_OWNER_SAMPLED, p))
+	/* what the front finds is a small span in use if the slot fits */
+	if (tls->token == 0 || !hs_span_is_slot(s, p) || hs_slot_looks_free(p, s) || hs_was_cloned())
 		return false;
-	/* it may be empty all the same: samples can be lost */
-	if (hs_unlikely(hs_peek(&s->row->used) == 0))
-		hs_free_emptied(s);
+	if (hs_load_relaxed(&s->xn_samples) != 0 && hs_span_may_be_sample(s, p))
+		return false;
+	if (hs_span_push(s, tls->token | HS_OWNER_SAMPLED, p)) {
+		/* it may be empty all the same: samples can be lost */
+		if (hs_unlikely(hs_peek(&s->row->used) == 0))
+			hs_free_emptied(s);
+		return true;
+	}
+	/* now and then the long way, for the sake of ticks */
+	if (hs_unlikely(++tls->n_near % NEAR_PER_SLOW == 0))
+		return false;
+	hs_guard_begin(tls);
+	hs_tcache_free_slow(tls->own, s, p);
+	hs_guard_end(tls);
 	return true;
 }
 
@@ -231,7 +250,7 @@ void hs_free_slow(void *p)
 	struct hs_tcache *t;
 	struct hs_span *s;
 
-	if (p == NULL || push_beside_samples(tls, p))
+	if (p == NULL || free_near(tls, p))
 		return;
 	s = hs_pagemap_get(p);
 	if (hs_unlikely(s == NULL)) {
@@ -248,6 +267,8 @@ void hs_free_slow(void *p)
 		return;
 	}
 	hs_heap_free(t, s, p);
+	if (hs_unlikely(tls->n_slow % SLOW_PER_TIDY == SLOW_PER_TIDY - 1))
+		hs_tcache_tick(t);
 	leave(tls, t, &waited);
 	after(tls, &waited);
 }
