@@ -29,7 +29,7 @@ extern "C" {
 
 #define HEAPSPY_MAGIC UINT64_C(0x0a59505350414548) /* "HEAPSPY\n" read as little endian */
 #define HEAPSPY_MAJOR 1u
-#define HEAPSPY_MINOR 0u
+#define HEAPSPY_MINOR 1u
 #define HEAPSPY_FILE_PREFIX "heapspy-" /* then decimal pid, '-', decimal start ticks */
 #define HEAPSPY_TABLES_MAX 32u
 
@@ -305,6 +305,7 @@ HEAPSPY_ASSERT(sizeof(struct heapspy_module) == 512, "module size");
  *   free slots   = extended - (used & ~BIAS)    thread cache in an owned span that is active (BIAS set) or empty;
  *                                               else they are free slots in partly used spans, owned or not
  *   never touched = n_slots - extended
+ *   given back   = hole_pages kernel pages, part of the free slots
  */
 struct heapspy_span {
 	uint64_t base;
@@ -318,7 +319,7 @@ struct heapspy_span {
 	uint16_t state;	   /* HEAPSPY_SPAN_* */
 	uint16_t klass;	   /* size class, HEAPSPY_NONE16 above them */
 	uint16_t arena;
-	uint16_t reserved;
+	uint16_t hole_pages; /* since 1.1: kernel pages among the free slots that were given back */
 	uint32_t n_samples;
 	uint64_t made_ns; /* coarse */
 };

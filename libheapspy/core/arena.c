@@ -110,6 +110,7 @@ static void describe(struct hs_span *s, unsigned state, uint16_t klass, uint32_t
 	row->used = used;
 	row->xpending = 0;
 	row->owner = 0;
+	row->hole_pages = 0;
 	row->klass = klass;
 	row->n_samples = 0;
 	row->made_ns = now_ns;

@@ -47,6 +47,7 @@ struct hs_arena {
 	uint32_t id;
 	uint32_t xn_threads;
 	uint32_t xpurging; /* 1: one thread is in hs_arena_decay() */
+	uint64_t xcombed_ns; /* last time in hs_holes_comb() */
 	struct hs_rows *rows;
 	struct hs_meta *meta;
 	struct heapspy_arena *row;

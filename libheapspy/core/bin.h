@@ -18,13 +18,16 @@ struct hs_bin {
 	struct hs_lock lock;
 	uint16_t klass; /* constant, as its arena is: a span never changes its arena */
 	struct heapspy_bin *row;
-	struct hs_list nonfull; /* under lock: spans with xowner == HS_OWNER_BIN */
-	uint32_t xn_nonfull;	/* their number; written under lock, looked at without */
+	/* under lock: spans with xowner == HS_OWNER_BIN, in two lists, latest first */
+	struct hs_list nonfull; /* as their owners left them */
+	struct hs_list combed;	/* looked through for pages to give back: they have holes, or no free page */
+	uint32_t xn_nonfull;	/* in both lists; written under lock, looked at without */
+	uint32_t xn_combed;
 };
 
 void hs_bin_init(struct hs_bin *bin, uint16_t klass, struct heapspy_lock *lock_row, struct heapspy_bin *row);
 
-/* Takes a span out and makes `owner` its owner; NULL if there is none. */
+/* Takes a span out and makes `owner` its owner; those without holes first.  NULL if there is none. */
 struct hs_span *hs_bin_checkout(struct hs_bin *bin, uintptr_t owner, struct hs_waited *waits);
 
 /* Puts a span in that the caller owns. */
@@ -32,6 +35,12 @@ void hs_bin_return(struct hs_bin *bin, struct hs_span *span, struct hs_waited *w
 
 /* Takes this span out, if it still is in the bin, and makes `owner` its owner. */
 bool hs_bin_claim(struct hs_bin *bin, struct hs_span *span, uintptr_t owner, struct hs_waited *waits);
+
+/*
+ * Takes out a span that has been in the bin since `before_ns` and whose free pages are worth a look: one that was
+ * not looked through since it came, or into which others have freed since.  NULL if there is none.
+ */
+struct hs_span *hs_bin_take_idle(struct hs_bin *bin, uintptr_t owner, uint64_t before_ns, struct hs_waited *waits);
 
 /* Asserts the invariants (takes the lock). */
 void hs_bin_check(struct hs_bin *bin);

@@ -67,7 +67,7 @@ static void orphan_spans(struct hs_heap *heap, struct hs_tcache *mine, bool prep
 		for (struct hs_span_chunk *chunk = heap->arenas[i]->chunks; chunk != NULL; chunk = chunk->next) {
 			for (unsigned k = 0; k < HS_SPAN_CHUNK; k++) {
 				struct hs_span *s = &chunk->spans[k];
-				uintptr_t owner = s->xowner & ~HS_OWNER_SAMPLED;
+				uintptr_t owner = s->xowner & ~HS_OWNER_MARKS;
 
 				if (s->state != HS_SPAN_SMALL || owner <= HS_OWNER_FLAGS || owner == (uintptr_t)mine)
 					continue;
@@ -150,6 +150,7 @@ static void relist(struct hs_arena *a, struct hs_span *s)
 		return;
 	hs_list_push_back(&bin->nonfull, &s->link);
 	bin->xn_nonfull++;
+	s->combed = 0;
 }
 
 static void mend_bins(struct hs_arena *a)
@@ -161,7 +162,8 @@ static void mend_bins(struct hs_arena *a)
 			continue;
 		torn = true;
 		hs_list_init(&a->bins[c].nonfull);
-		a->bins[c].xn_nonfull = 0;
+		hs_list_init(&a->bins[c].combed);
+		a->bins[c].xn_nonfull = a->bins[c].xn_combed = 0;
 	}
 	if (torn)
 		each_span(a, relist);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/holes.h"
 #include "core/pagemap.h"
 #include "os/sys.h"
 #include "os/vm.h"
@@ -364,6 +365,26 @@ size_t hs_heap_decay(struct hs_heap *heap, uint64_t now_ns, bool all, struct hs_
 
 	for (uint32_t i = 0; i < n; i++)
 		bytes += hs_arena_decay(heap->arenas[i], now_ns, all, waits);
+	return bytes;
+}
+
+size_t hs_heap_comb(struct hs_heap *heap, struct hs_tcache *t, uint64_t now_ns, bool all)
+{
+	uint32_t n = hs_load_acquire(&heap->xn_arenas); /* [mo:arena-made acquire] */
+	size_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct hs_arena *a = heap->arenas[i];
+		struct hs_tcache *mine = t;
+
+		if (mine == NULL && (mine = hs_heap_borrow(heap, a)) == NULL)
+			continue;
+		bytes += hs_holes_comb(a, mine, now_ns, all);
+		if (t == NULL) {
+			hs_tcache_drain(mine); /* nobody else would look after what it has come to own */
+			hs_heap_unborrow(a);
+		}
+	}
 	return bytes;
 }
 

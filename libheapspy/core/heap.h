@@ -79,6 +79,9 @@ void *hs_heap_resize(struct hs_tcache *t, struct hs_span *s, void *p, size_t byt
 /* Arena work that is due at `now_ns`.  all: purge everything.  Returns bytes purged. */
 size_t hs_heap_decay(struct hs_heap *heap, uint64_t now_ns, bool all, struct hs_waited *waits);
 
+/* As hs_heap_decay(), for pages inside partly used spans; `t` is the caller's, NULL: it has none. */
+size_t hs_heap_comb(struct hs_heap *heap, struct hs_tcache *t, uint64_t now_ns, bool all);
+
 /* Everything that is free goes back, address space included: before an allocation is refused. */
 void hs_heap_squeeze(struct hs_heap *heap, struct hs_waited *waits);
 

@@ -9,16 +9,17 @@
  */
 #include "core/ownership.h"
 
+#include "core/holes.h"
 #include "os/vm.h"
 
 bool hs_own_is(const struct hs_tcache *t, const struct hs_span *s)
 {
-	return (hs_load_relaxed(&s->xowner) & ~HS_OWNER_SAMPLED) == (uintptr_t)t;
+	return (hs_load_relaxed(&s->xowner) & ~HS_OWNER_MARKS) == (uintptr_t)t;
 }
 
-static uintptr_t owner_word(const struct hs_tcache *t, const struct hs_span *s)
+void hs_own_mark(struct hs_span *s)
 {
-	return (uintptr_t)t | (hs_load_relaxed(&s->xn_samples) != 0 ? HS_OWNER_SAMPLED : 0);
+	hs_store_relaxed(&s->xowner, hs_span_owner_word(s, hs_load_relaxed(&s->xowner) & ~HS_OWNER_MARKS));
 }
 
 uint32_t hs_own_used(const struct hs_span *s)
@@ -58,7 +59,8 @@ static uint32_t count_out(const struct hs_span *s)
 	uint32_t out = 0;
 
 	for (uint32_t i = 0; i < s->n_extended; i++)
-		out += ((const struct hs_slot *)(const void *)(s->base + (size_t)i * s->slot_bytes))->seal != s;
+		out += ((const struct hs_slot *)(const void *)(s->base + (size_t)i * s->slot_bytes))->seal != s &&
+		       !hs_holes_at_slot(s, i);
 	return out;
 }
 
@@ -82,6 +84,8 @@ void hs_tcache_make_anew(struct hs_span *s)
 	for (uint32_t i = s->n_extended; i-- > 0;) {
 		struct hs_slot *slot = (struct hs_slot *)(void *)(s->base + (size_t)i * s->slot_bytes);
 
+		if (hs_holes_at_slot(s, i))
+			continue; /* free, and on no list */
 		if (slot->seal != s && slot->seal != hs_span_remote_seal(s)) {
 			live++;
 			continue;
@@ -125,13 +129,18 @@ bool hs_own_collect(struct hs_span *s)
 	return hs_span_has_free(s);
 }
 
-/* Puts a kernel page's worth of never used slots on the list: memory is touched only when it is needed. */
+/* Puts a kernel page's worth of unused slots on the list: memory is touched only when it is needed. */
 bool hs_own_extend(struct hs_span *s)
 {
 	uint32_t n = (uint32_t)(hs_vm_page_bytes() / s->slot_bytes);
 	char *first = s->base + (size_t)s->n_extended * s->slot_bytes;
 	struct hs_slot *list = s->free;
 
+	/* those in holes first, so that frees into the span come back to the fast path */
+	if (hs_holes_fill(s)) {
+		hs_own_mark(s);
+		return true;
+	}
 	if (n == 0)
 		n = 1;
 	if (n > s->n_slots - s->n_extended)
@@ -155,6 +164,7 @@ static void retire(struct hs_tcache *t, struct hs_span *s)
 {
 	struct hs_bin *bin = &s->arena->bins[s->klass];
 
+	hs_holes_forget(s);
 	hs_add_relaxed(&bin->row->n_retired, 1);
 	hs_store_relaxed(&s->xsampled, 0);
 	hs_arena_free(s->arena, s, &t->waits);
@@ -177,7 +187,7 @@ bool hs_own_claim_full(struct hs_tcache *t, struct hs_span *s)
 	uintptr_t full = HS_OWNER_FULL;
 
 	/* [mo:span-owner seq_cst] */
-	if (!hs_cas_seq_cst(&s->xowner, &full, owner_word(t, s)))
+	if (!hs_cas_seq_cst(&s->xowner, &full, hs_span_owner_word(s, (uintptr_t)t)))
 		return false;
 	adopt(t, s);
 	return true;
@@ -208,6 +218,7 @@ void hs_own_settle(struct hs_tcache *t, struct hs_span *s)
 static void let_go_full(struct hs_tcache *t, struct hs_span *s)
 {
 	hs_poke(&s->row->owner, 0);
+	s->combed = 0;
 	/* [mo:span-owner seq_cst] see the head of this file */
 	hs_store_seq_cst(&s->xowner, HS_OWNER_FULL);
 	if (hs_load_seq_cst(&s->xfree) != NULL && hs_own_claim_full(t, s)) /* [mo:span-owner seq_cst] */
@@ -229,7 +240,7 @@ void hs_own_let_go(struct hs_tcache *t, struct hs_span *s)
 	hs_own_collect(s);
 	if (hs_own_used(s) == 0 && verified_empty(s))
 		retire(t, s);
-	else if (!hs_span_has_free(s) && s->n_extended == s->n_slots)
+	else if (!hs_span_has_free(s) && s->n_extended == s->n_slots && s->xholes == 0)
 		let_go_full(t, s);
 	else
 		let_go_bin(t, s);
@@ -239,7 +250,7 @@ void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 {
 	if (s->emptied != 0 || s == t->active[s->klass] || !verified_empty(s))
 		return;
-	if (t->emptied_bytes + hs_span_bytes(s) <= HS_EMPTY_KEEP_BYTES) {
+	if (s->xholes == 0 && t->emptied_bytes + hs_span_bytes(s) <= HS_EMPTY_KEEP_BYTES) {
 		hs_own_unkeep(t, s);
 		hs_list_push_back(&t->partial[s->klass], &s->link);
 		t->n_partial[s->klass]++;

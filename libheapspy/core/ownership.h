@@ -12,8 +12,11 @@
 
 #include "core/tcache.h"
 
-/* True if `t` owns the span, marked as sampled or not. */
+/* True if `t` owns the span, with or without marks. */
 bool hs_own_is(const struct hs_tcache *t, const struct hs_span *s);
+
+/* Puts the marks beside the owner that the span has to have now. */
+void hs_own_mark(struct hs_span *s);
 
 /* Slots handed out, by the counter in the segment without its bias. */
 uint32_t hs_own_used(const struct hs_span *s);

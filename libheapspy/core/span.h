@@ -7,7 +7,7 @@
  * pages is a span too, in one of the arena's two range sets.
  *
  * Who may touch a small span is said by xowner:
- *   a tcache (| HS_OWNER_SAMPLED)  that thread alone, without locks; others only push on xfree
+ *   a tcache (| HS_OWNER_MARKS)    that thread alone, without locks; others only push on xfree
  *   HS_OWNER_FULL                  nobody; the first to free into it takes it by compare-and-swap
  *   HS_OWNER_BIN                   its bin, under the bin's lock; others only push on xfree
  *   HS_OWNER_NONE                  the arena: free range or large object
@@ -32,6 +32,8 @@
 #define HS_OWNER_SAMPLED ((uintptr_t)1) /* flag beside a tcache: the span holds samples, look further */
 #define HS_OWNER_FULL ((uintptr_t)2)
 #define HS_OWNER_BIN ((uintptr_t)4)
+#define HS_OWNER_HOLES ((uintptr_t)8) /* flag beside a tcache: pages of the span were given back, see core/holes.h */
+#define HS_OWNER_MARKS (HS_OWNER_SAMPLED | HS_OWNER_HOLES)
 #define HS_OWNER_FLAGS ((uintptr_t)63) /* tcaches are aligned to a cache line */
 
 enum hs_span_state {
@@ -64,7 +66,7 @@ struct hs_span {
 	struct hs_arena *arena; /* constant */
 	struct hs_list link;	/* tcache's partial list, bin's nonfull list, arena's dirty or spare list */
 	struct hs_span *left, *right; /* range set, under the arena's lock */
-	uint64_t freed_ns;	/* dirty ranges: since when */
+	uint64_t freed_ns;	/* dirty ranges, and small spans in a bin: since when */
 	uint32_t id;		/* row in SPANS, UINT32_MAX when the table was full; constant */
 	uint32_t xn_samples;	/* live sampled objects in it */
 	uint32_t recount;	/* 1: its owner died in a fork; free list and `used` must be made anew */
@@ -73,6 +75,9 @@ struct hs_span {
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
 	size_t n_pages;
 	uint64_t xsampled;	/* for each live sampled object the bit hs_span_sample_bit(); more may be set */
+	uint64_t xholes;	/* bit k: kernel page k was given back; the owner's, others look (core/holes.h) */
+	uint32_t n_hole_frees;	/* frees by its owner since it has the span and holes were in it */
+	uint32_t combed;	/* 1: looked through for free pages since it came into its bin */
 } HS_ALIGNED_LINE;
 
 /*
@@ -83,6 +88,16 @@ struct hs_slot {
 	struct hs_slot *next;
 	struct hs_span *seal;
 };
+
+/* What xowner is to be for this tcache. */
+HS_INLINE uintptr_t hs_span_owner_word(const struct hs_span *s, uintptr_t tcache)
+{
+	if (hs_load_relaxed(&s->xn_samples) != 0)
+		tcache |= HS_OWNER_SAMPLED;
+	if (hs_load_relaxed(&s->xholes) != 0)
+		tcache |= HS_OWNER_HOLES;
+	return tcache;
+}
 
 /* Ends every free list: its seal fits no span, so one comparison on malloc finds the end and damage alike. */
 extern struct hs_slot hs_slot_end HS_HIDDEN;

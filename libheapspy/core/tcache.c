@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Invariants, for a tcache t of an idle thread:
- *   every s in partial[c] and parked[c]: (s->xowner & ~SAMPLED) == t, s->klass == c, s is not active
+ *   every s in partial[c] and parked[c]: (s->xowner & ~MARKS) == t, s->klass == c, s is not active
  *   active[c] == &hs_span_none  or  owned as above, and BIAS is added to its row's `used`
- *   owned span: length(s->free) == s->n_extended - (row->used & ~BIAS)
+ *   owned span: length(s->free) == s->n_extended - (row->used & ~BIAS) - slots in holes
  *   n_partial[c] == length(partial[c]);  n_parked[c] == length(parked[c])
  *   emptied_bytes == sum over partial spans with emptied != 0
  *   ring[i].n == row->ring[i].n == length of the chain
@@ -11,7 +11,11 @@
 #include "core/tcache.h"
 
 #include "base/rawio.h"
+#include "core/holes.h"
 #include "core/ownership.h"
+
+/* A class without a refill for so many HS_AGE_NS does not keep its active span either. */
+#define QUIET_AGES 4u
 
 static struct heapspy_span none_row;
 struct hs_slot hs_slot_end;
@@ -35,6 +39,7 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 		hs_list_init(&t->partial[c]);
 		hs_list_init(&t->parked[c]);
 		t->n_partial[c] = t->n_parked[c] = 0;
+		t->n_quiet[c] = 0;
 	}
 	for (unsigned i = 0; i < HEAPSPY_RING; i++)
 		t->ring[i] = (struct hs_ring){0};
@@ -132,19 +137,29 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 	return NULL;
 }
 
+/* Of the partly used spans the one kept longest; an empty one, which stand last, only if there is no other. */
+static struct hs_span *kept_longest(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_list *kept = &t->partial[klass], *l = kept->prev;
+
+	if (hs_list_empty(kept))
+		return NULL;
+	while (l != kept && hs_container_of(l, struct hs_span, link)->emptied != 0)
+		l = l->prev;
+	return hs_container_of(l != kept ? l : kept->prev, struct hs_span, link);
+}
+
 /* An owned span that has slots, or perhaps chains of them, and is not active; out of its list. */
 static struct hs_span *own_span(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = unpark(t, klass);
-	struct hs_list *kept = &t->partial[klass], *l = kept->prev;
 
-	if (s != NULL || hs_list_empty(kept))
+	if (s != NULL)
 		return s;
-	/* the one longest kept, because most slots came back to it meanwhile; an empty one only if there is no other */
-	while (l != kept && hs_container_of(l, struct hs_span, link)->emptied != 0)
-		l = l->prev;
-	s = hs_container_of(l != kept ? l : kept->prev, struct hs_span, link);
-	hs_own_unkeep(t, s);
+	/* most slots came back meanwhile to the one kept longest */
+	s = kept_longest(t, klass);
+	if (s != NULL)
+		hs_own_unkeep(t, s);
 	return s;
 }
 
@@ -167,7 +182,7 @@ HS_COLD static void give_up_list(struct hs_span *s)
 	hs_on_corruption(HS_BAD_LIST, s->free, s);
 	/* warn mode: what is still on the list is given up; those slots count as used for ever */
 	s->free = &hs_slot_end;
-	hs_poke(&s->row->used, s->n_extended | HEAPSPY_USED_BIAS);
+	hs_poke(&s->row->used, (s->n_extended - hs_holes_slots(s)) | HEAPSPY_USED_BIAS);
 }
 
 /* A slot of the active span, which is let go when it has none. */
@@ -227,8 +242,9 @@ static void push_own(struct hs_tcache *t, struct hs_span *s, struct hs_slot *slo
 	hs_compiler_fence();
 	s->free = slot;
 	hs_bump(&s->row->used, -1u);
-	if (hs_load_relaxed(&s->xn_samples) == 0)
-		hs_store_relaxed(&s->xowner, (uintptr_t)t);
+	if (hs_unlikely(s->xholes != 0))
+		hs_holes_count_free(s);
+	hs_own_mark(s);
 	if (hs_own_used(s) == 0)
 		hs_tcache_emptied(t, s);
 }
@@ -241,6 +257,22 @@ static void limit_partial(struct hs_tcache *t, unsigned klass)
 		hs_own_unkeep(t, s);
 		hs_own_let_go(t, s);
 	}
+}
+
+/*
+ * For each span that comes, one that is here is asked whether others have freed into it, in turn: a thread that only
+ * frees would learn of it late otherwise, and keep spans that are empty.
+ */
+static void look_at_one(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = kept_longest(t, klass);
+
+	if (s == NULL || s->emptied != 0)
+		return;
+	hs_list_remove(&s->link);
+	hs_list_push_front(&t->partial[klass], &s->link);
+	if (hs_load_relaxed(&s->xfree) != NULL)
+		hs_own_settle(t, s);
 }
 
 static void flush_one(struct hs_tcache *t, unsigned index)
@@ -268,7 +300,7 @@ static void flush_one(struct hs_tcache *t, unsigned index)
 
 static void gather(struct hs_tcache *t, struct hs_span *s, struct hs_slot *slot)
 {
-	unsigned index = (unsigned)(((uintptr_t)s / sizeof(*s)) * UINT64_C(0x9e3779b97f4a7c15) >> 60) % HEAPSPY_RING;
+	unsigned index = (unsigned)(((uintptr_t)s / sizeof(*s)) * UINT64_C(0x9e3779b97f4a7c15) >> 48) % HEAPSPY_RING;
 	struct hs_ring *r = &t->ring[index];
 	size_t slot_bytes = s->slot_bytes;
 
@@ -293,12 +325,14 @@ static void gather(struct hs_tcache *t, struct hs_span *s, struct hs_slot *slot)
 void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 {
 	struct hs_slot *slot = p;
+	unsigned klass = s->klass; /* for good as long as the slot is live */
 
 	if (hs_unlikely(!hs_span_is_slot(s, p))) {
 		hs_on_corruption(HS_BAD_POINTER, p, s);
 		return;
 	}
-	if (hs_unlikely(slot->seal == s || slot->seal == hs_span_remote_seal(s))) {
+	/* a slot in a hole reads as zero: it has lost its seal, but nothing can live there */
+	if (hs_unlikely(slot->seal == s || slot->seal == hs_span_remote_seal(s) || hs_holes_at(s, p))) {
 		hs_on_corruption(HS_DOUBLE_FREE, p, s);
 		return;
 	}
@@ -310,7 +344,8 @@ void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 		if (hs_load_relaxed(&s->xowner) == HS_OWNER_FULL && hs_own_claim_full(t, s)) {
 			hs_own_collect(s);
 			push_own(t, s, slot);
-			limit_partial(t, s->klass);
+			look_at_one(t, klass);
+			limit_partial(t, klass);
 			return;
 		}
 		/* [mo:recount acquire] after a fork, the new owner reads the seals: ours must not be among them */
@@ -342,12 +377,6 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 		hs_own_unkeep(t, last);
 		hs_own_let_go(t, last);
 	}
-	for (unsigned n = t->n_partial[klass] / 8u + 1; n > 0 && t->n_partial[klass] > HS_PARTIAL_KEEP; n--) {
-		struct hs_span *oldest = hs_container_of(kept->prev, struct hs_span, link);
-
-		hs_own_unkeep(t, oldest);
-		hs_own_let_go(t, oldest);
-	}
 	if (s == &hs_span_none)
 		return;
 	/* an active span that is empty at two ticks in a row is one that nobody needs */
@@ -376,16 +405,52 @@ static void drain_list(struct hs_tcache *t, struct hs_list *list)
 	}
 }
 
+static void drop_active(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = make_inactive(t, klass);
+
+	s->emptied = 0;
+	hs_own_let_go(t, s);
+}
+
+static void age_class(struct hs_tcache *t, unsigned klass)
+{
+	uint64_t refills = t->class_rows[klass].n_refills;
+	bool quiet = refills == t->refills_seen[klass];
+	unsigned n_kept = quiet ? 0 : HS_PARTIAL_KEEP;
+
+	t->refills_seen[klass] = refills;
+	for (unsigned n = t->n_partial[klass] / 4u + 1; n > 0 && t->n_partial[klass] > n_kept; n--) {
+		struct hs_span *oldest = hs_container_of(t->partial[klass].prev, struct hs_span, link);
+
+		hs_own_unkeep(t, oldest);
+		hs_own_let_go(t, oldest);
+	}
+	if (!quiet) {
+		t->n_quiet[klass] = 0;
+		return;
+	}
+	drain_list(t, &t->parked[klass]);
+	/* an active span is not seen to be used as long as it suffices: that costs one checkout a second */
+	if (++t->n_quiet[klass] >= QUIET_AGES && t->active[klass] != &hs_span_none) {
+		t->n_quiet[klass] = 0;
+		drop_active(t, klass);
+	}
+}
+
+void hs_tcache_age(struct hs_tcache *t)
+{
+	hs_tcache_tick(t);
+	for (unsigned c = 0; c < HS_N_CLASSES; c++)
+		age_class(t, c);
+}
+
 void hs_tcache_drain(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
-		if (t->active[c] != &hs_span_none) {
-			struct hs_span *s = make_inactive(t, c);
-
-			s->emptied = 0;
-			hs_own_let_go(t, s);
-		}
+		if (t->active[c] != &hs_span_none)
+			drop_active(t, c);
 		/* letting go may claim a span anew, so the lists are looked at until they stay empty */
 		drain_list(t, &t->parked[c]);
 		drain_list(t, &t->partial[c]);
@@ -398,7 +463,7 @@ void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s, const void *
 	hs_add_relaxed(&s->xn_samples, 1);
 	hs_poke(&s->row->n_samples, s->xn_samples);
 	if (s->state == HS_SPAN_SMALL && hs_own_is(t, s))
-		hs_store_relaxed(&s->xowner, (uintptr_t)t | HS_OWNER_SAMPLED);
+		hs_own_mark(s);
 }
 
 static void check_span(struct hs_tcache *t, struct hs_span *s, unsigned klass)
@@ -411,7 +476,8 @@ static void check_span(struct hs_tcache *t, struct hs_span *s, unsigned klass)
 		hs_verify(hs_span_is_slot(s, slot) && slot->seal == s);
 		n_free++;
 	}
-	hs_verify(n_free == s->n_extended - hs_own_used(s));
+	hs_verify(n_free == s->n_extended - hs_own_used(s) - hs_holes_slots(s));
+	hs_verify(s->xholes == 0 || (s->xowner & HS_OWNER_HOLES) != 0);
 }
 
 void hs_tcache_check(struct hs_tcache *t)

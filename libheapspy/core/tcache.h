@@ -27,10 +27,9 @@
 /*
  * Owned partly used spans of one class beyond this go back to the bin at once, oldest first.  Many, because a
  * thread that frees a large population in random order otherwise pays for a bin's span with each object (measured:
- * 240 ns a free with 128, 115 with 512, 40 with 4096); not more, because nobody can take them from a thread that
- * sleeps.  Each tick gives back an eighth of those beyond HS_PARTIAL_KEEP.
+ * 240 ns a free with 128, 115 with 512, 40 with 4096).  hs_tcache_age() gives back what the thread does not use.
  */
-#define HS_PARTIAL_MAX 4096u
+#define HS_PARTIAL_MAX 256u
 #define HS_PARTIAL_KEEP 16u
 
 /*
@@ -69,6 +68,8 @@ struct hs_tcache {
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
+	uint64_t refills_seen[HS_N_CLASSES]; /* class_rows' n_refills at the last hs_tcache_age() */
+	uint8_t n_quiet[HS_N_CLASSES];	     /* calls of it in a row that found no refill */
 } HS_ALIGNED_LINE;
 
 /* Stands for "no span": its list is always empty. */
@@ -112,6 +113,13 @@ void hs_tcache_flush(struct hs_tcache *t);
 
 /* Now and then (by bytes allocated): flushes, and retires spans that stayed empty since the last time. */
 void hs_tcache_tick(struct hs_tcache *t);
+
+/*
+ * Every HS_AGE_NS: gives back what classes hold that were not refilled since the last time, a quarter of the partly
+ * used spans each time.  What a thread does not use is then where others find it and where free pages are purged.
+ */
+#define HS_AGE_NS UINT64_C(250000000)
+void hs_tcache_age(struct hs_tcache *t);
 
 /* After a fork: makes free list and counters from the seals.  No ring may hold slots of the span. */
 void hs_tcache_make_anew(struct hs_span *s);

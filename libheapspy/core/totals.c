@@ -5,8 +5,11 @@
  */
 #include "core/heap.h"
 
-static void add_span(const struct heapspy_span *row, struct heapspy_history *sum)
+#include "os/vm.h"
+
+static void add_span(const struct heapspy_span *row, uint64_t page_bytes, struct heapspy_history *sum)
 {
+	uint64_t free_bytes;
 	uint64_t used = hs_load_relaxed(&row->used) & ~HEAPSPY_USED_BIAS;
 	uint64_t pending = hs_load_relaxed(&row->xpending);
 	uint64_t extended = hs_load_relaxed(&row->extended), size = row->slot_bytes;
@@ -19,10 +22,12 @@ static void add_span(const struct heapspy_span *row, struct heapspy_history *sum
 	sum->live_bytes += (used - pending) * size;
 	if (extended < used)
 		extended = used;
+	free_bytes = (extended - used + pending) * size;
+	free_bytes -= hs_min(free_bytes, (uint64_t)hs_load_relaxed(&row->hole_pages) * page_bytes);
 	if (hs_load_relaxed(&row->owner) != 0 && (used == 0 || (hs_load_relaxed(&row->used) & HEAPSPY_USED_BIAS) != 0))
-		sum->thread_cache_bytes += (extended - used + pending) * size;
+		sum->thread_cache_bytes += free_bytes;
 	else
-		sum->span_free_bytes += (extended - used + pending) * size;
+		sum->span_free_bytes += free_bytes;
 }
 
 static void add_threads(struct hs_heap *heap, uint32_t n_rows, struct heapspy_history *sum)
@@ -55,7 +60,7 @@ void hs_heap_totals(struct hs_heap *heap, struct heapspy_history *ret)
 
 	*ret = (struct heapspy_history){0};
 	for (uint64_t i = 0; i < n_spans; i++)
-		add_span(&heap->rows.spans[i], ret);
+		add_span(&heap->rows.spans[i], hs_vm_page_bytes(), ret);
 	add_threads(heap, hs_load_relaxed(&heap->n_rows), ret);
 	for (uint32_t i = 0; i < n_arenas; i++) {
 		ret->dirty_bytes += hs_load_relaxed(&heap->arenas[i]->row->dirty_bytes);

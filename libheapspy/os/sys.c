@@ -18,6 +18,11 @@ uint64_t hs_now_ns(void)
 	return now(CLOCK_MONOTONIC);
 }
 
+uint64_t hs_now_coarse_ns(void)
+{
+	return now(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t hs_now_realtime_ns(void)
 {
 	return now(CLOCK_REALTIME);

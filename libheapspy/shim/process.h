@@ -80,6 +80,7 @@ struct hs_tls {
 	uint32_t state; /* enum hs_thread_state */
 	uint32_t n_slow, n_near;
 	uint32_t exit_rounds;
+	uint64_t looked_ns, aged_ns; /* coarse: last hs_tick() by time, last hs_tcache_age() */
 	bool walking, ticking, fork_unprepared;
 	struct hs_sampler_thread sampler;
 	struct hs_stack_bounds bounds;

@@ -16,8 +16,9 @@
 #include "shim/family.h"
 #include "shim/process.h"
 
-/* Slow paths between two looks at the clock; a slow path is a span or a large object. */
-#define SLOW_PER_TICK 16u
+/* Slow paths between two looks at the clock; a slow path is a span, a page of slots or a large object. */
+#define SLOW_PER_LOOK 4u
+#define LOOK_NS UINT64_C(100000000)
 /* Slow paths between two hs_tcache_tick(). */
 #define SLOW_PER_TIDY 64u
 /* Frees beside the fast path for each that takes the slow one. */
@@ -73,6 +74,26 @@ void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t)
 	tls->mark = tls->budget;
 }
 
+/*
+ * By time and not by slow paths: a program that allocates little after it has freed much must get to the work that
+ * gives memory back as well.
+ */
+static void look_at_clock(struct hs_tls *tls)
+{
+	uint64_t now = hs_now_coarse_ns();
+
+	if (now - tls->looked_ns < LOOK_NS)
+		return;
+	tls->looked_ns = now;
+	if (now - tls->aged_ns >= HS_AGE_NS && tls->own != NULL && tls->depth == 0) {
+		tls->aged_ns = now;
+		hs_guard_begin(tls);
+		hs_tcache_age(tls->own);
+		hs_guard_end(tls);
+	}
+	hs_tick(tls);
+}
+
 static void after(struct hs_tls *tls, const struct hs_waited *waited)
 {
 	if (hs_unlikely(waited->longest != NULL))
@@ -80,8 +101,8 @@ static void after(struct hs_tls *tls, const struct hs_waited *waited)
 	/* looked at each time until it is done: a program may allocate for a moment and then wait for days */
 	if (hs_unlikely(!hs_process.heap.rows.shared) && !tls->ticking)
 		hs_promote_if_wanted(hs_now_ns());
-	if (hs_unlikely(++tls->n_slow % SLOW_PER_TICK == 0))
-		hs_tick(tls);
+	if (hs_unlikely(++tls->n_slow % SLOW_PER_LOOK == 0))
+		look_at_clock(tls);
 }
 
 static void *refuse(size_t bytes)
@@ -267,8 +288,6 @@ void hs_free_slow(void *p)
 		return;
 	}
 	hs_heap_free(t, s, p);
-	if (hs_unlikely(tls->n_slow % SLOW_PER_TIDY == SLOW_PER_TIDY - 1))
-		hs_tcache_tick(t);
 	leave(tls, t, &waited);
 	after(tls, &waited);
 }
@@ -354,8 +373,10 @@ uint64_t hs_trim_now(bool purge)
 	if (t == NULL)
 		return 0;
 	hs_tcache_drain(t);
-	if (purge)
-		bytes = hs_heap_decay(&hs_process.heap, 0, true, &t->waits);
+	if (purge) {
+		bytes = hs_heap_comb(&hs_process.heap, t, hs_now_ns(), true);
+		bytes += hs_heap_decay(&hs_process.heap, 0, true, &t->waits);
+	}
 	leave(tls, t, &waited);
 	return bytes;
 }

@@ -32,9 +32,11 @@
 static uint64_t do_purge(void *ctx)
 {
 	struct hs_waited waited = {0};
+	uint64_t bytes;
 
 	(void)ctx;
-	return hs_heap_decay(&hs_process.heap, 0, true, &waited);
+	bytes = hs_heap_comb(&hs_process.heap, hs_tls.own, hs_now_ns(), true);
+	return bytes + hs_heap_decay(&hs_process.heap, 0, true, &waited);
 }
 
 static bool do_set_interval(void *ctx, uint64_t mean_bytes)
@@ -81,6 +83,7 @@ static void tick_locked(uint64_t now_ns)
 
 	hs_promote_if_wanted(now_ns);
 	remember(now_ns);
+	hs_heap_comb(&ps->heap, hs_tls.own, now_ns, false);
 	hs_heap_decay(&ps->heap, now_ns, false, &waited);
 	hs_mailbox_serve(&ps->mailbox, &ps->heap.rows, &mailbox_ops, NULL);
 }

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/holes.h"
+
 #define SPARSE ((size_t)64 << 10) /* from here on, contents are marks */
 #define STRIDE ((size_t)4096)
 
@@ -250,12 +252,12 @@ static void check_arena_bytes(struct hs_heap *heap, uint32_t arena)
 	must(row->mapped_bytes == row->spans_bytes + row->dirty_bytes + row->retained_bytes);
 }
 
-/* Neither free (seal: the span) nor freed by another thread and on its way (another upper half). */
+/* Neither free (seal: the span, or in a hole) nor freed by another thread and on its way (another upper half). */
 static bool unsealed(const struct hs_span *s, uint32_t index)
 {
 	const struct hs_slot *slot = (const struct hs_slot *)(const void *)(s->base + (size_t)index * s->slot_bytes);
 
-	return slot->seal != s && slot->seal != hs_span_remote_seal(s);
+	return slot->seal != s && slot->seal != hs_span_remote_seal(s) && !hs_holes_at_slot(s, index);
 }
 
 /* Slots of small spans that are not sealed: the truth without a counter. */

@@ -16,7 +16,7 @@ static struct hs_heap *heap;
 static struct hs_tcache *t, *u;
 static unsigned klass;
 static uint32_t n_slots;
-static void *p[20000];
+static void *p[(HS_PARTIAL_MAX + 20) * 64];
 
 static int setup(void **state)
 {
