@@ -16,6 +16,8 @@
 
 /* A class without a refill for so many HS_AGE_NS does not keep its active span either. */
 #define QUIET_AGES 4u
+/* Partly used spans that are looked at for each one that comes. */
+#define LOOKS 4u
 
 static struct heapspy_span none_row;
 struct hs_slot hs_slot_end;
@@ -260,19 +262,24 @@ static void limit_partial(struct hs_tcache *t, unsigned klass)
 }
 
 /*
- * For each span that comes, one that is here is asked whether others have freed into it, in turn: a thread that only
- * frees would learn of it late otherwise, and keep spans that are empty.
+ * For each span that comes, those kept longest are asked whether others have freed into them: a thread that only frees
+ * would learn of it late otherwise, and keep spans that are empty.
  */
-static void look_at_one(struct hs_tcache *t, unsigned klass)
+static void look_at_oldest(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = kept_longest(t, klass);
 
-	if (s == NULL || s->emptied != 0)
-		return;
-	hs_list_remove(&s->link);
-	hs_list_push_front(&t->partial[klass], &s->link);
-	if (hs_load_relaxed(&s->xfree) != NULL)
-		hs_own_settle(t, s);
+	for (unsigned n = 0; n < LOOKS && s != NULL && s->emptied == 0; n++) {
+		struct hs_list *before = s->link.prev;
+
+		if (hs_load_relaxed(&s->xfree) != NULL) {
+			hs_list_remove(&s->link);
+			hs_list_push_front(&t->partial[klass], &s->link);
+			hs_own_settle(t, s);
+			return;
+		}
+		s = before != &t->partial[klass] ? hs_container_of(before, struct hs_span, link) : NULL;
+	}
 }
 
 static void flush_one(struct hs_tcache *t, unsigned index)
@@ -344,7 +351,7 @@ void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 		if (hs_load_relaxed(&s->xowner) == HS_OWNER_FULL && hs_own_claim_full(t, s)) {
 			hs_own_collect(s);
 			push_own(t, s, slot);
-			look_at_one(t, klass);
+			look_at_oldest(t, klass);
 			limit_partial(t, klass);
 			return;
 		}

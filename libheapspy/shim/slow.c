@@ -23,6 +23,8 @@
 #define SLOW_PER_TIDY 64u
 /* Frees beside the fast path for each that takes the slow one. */
 #define NEAR_PER_SLOW 256u
+/* Frees of a thread that has never allocated until it gets a tcache; exiting threads free a few blocks. */
+#define FREES_BEFORE_CACHE 16u
 
 /* The cache to work with; NULL when this call interrupts a slow path or there is no memory. */
 static struct hs_tcache *enter(struct hs_tls *tls)
@@ -213,6 +215,9 @@ static struct hs_tcache *enter_for(struct hs_tls *tls, struct hs_span *s)
 	struct hs_tcache *t;
 
 	if (hs_likely(tls->own != NULL) || tls->depth != 0 || hs_load_relaxed(&hs_process.xready) != 1)
+		return enter(tls);
+	/* a thread that only frees gets one too once it is seen to: a consumer of what others make */
+	if (tls->state == HS_FRESH && ++tls->n_near >= FREES_BEFORE_CACHE)
 		return enter(tls);
 	if (hs_was_cloned())
 		hs_process_cloned();
