@@ -190,7 +190,7 @@ class Postgres(Server):
 	def serve(self, context, variant, data):
 		server = self.start(context, variant, [os.path.join(self.bin, "postgres"), "-D", data, "-k", self.dir, "-p", "5432",
 			*(word for option in ("listen_addresses=", "fsync=off", "jit=off", "autovacuum=off", "shared_buffers=64MB",
-				"max_parallel_workers_per_gather=0", "checkpoint_timeout=1h", "max_wal_size=4GB")
+				"max_parallel_workers_per_gather=0", "dynamic_shared_memory_type=mmap", "checkpoint_timeout=1h", "max_wal_size=4GB")
 				for word in ("-c", option))], user=self.user or ("env",))
 		wait_for("PostgreSQL", lambda: os.path.exists(self.dir + "/.s.PGSQL.5432") or server.poll() is not None, 30)
 		ready = [*self.user, os.path.join(self.bin, "pg_isready"), "-q", "-h", self.dir]
