@@ -8,8 +8,8 @@
  *
  * The model: each thread has a core of its own, with a cache that never loses a line.  A read of a line that
  * this core has not, or a write to a line that any other core has, is one transfer.  The first touch of a line
- * by anybody is none.  A transfer is hot when another core used the line since this core's previous turn: on
- * real cores these two would meet.
+ * by anybody is none; a read and then a write of what others keep are two.  A transfer is hot when another core
+ * used the line since this core's previous turn: on real cores these two would meet.
  */
 #ifndef BENCH_LINES_H
 #define BENCH_LINES_H

@@ -18,6 +18,7 @@ import argparse
 import collections
 import glob
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -29,6 +30,9 @@ LOADS = ["own", "cross"]
 # segment.h: ids and rows of the tables that are read here
 BINS, LOCKS, THREADS_TABLE, CLASSES_OF_THREADS, ARENAS = 4, 5, 6, 7, 3
 LOCK_KINDS = {1: "bin", 2: "arena"}	# the sampler's have no rows of their own
+# Lines fetched for one operation by each of 8 cores, at most; two runs differ by 1 %.
+LIMITS = {"own": 6.2, "cross": 8.0}
+LIMIT_CORES, LIMIT_OPS = 8, 80000
 # Functions that run by the clock and not by operations.
 BY_CLOCK = ("hs_heap_totals", "hs_history", "run_tick", "hs_mailbox", "hs_livetab_count")
 
@@ -107,21 +111,19 @@ def counted_run(program, lib, load, threads, ops, schedule):
 	return after
 
 
-def build_simulation(folder):
+def build_simulation(folder, source):
 	"""The library, instrumented, in `folder`; its path."""
-	source = os.path.join(HERE, "..", "..", "libheapspy")
 	flags = ("-std=gnu11 -O2 -g -D_GNU_SOURCE -DHS_DEBUG=0 -fPIC -fvisibility=hidden -fno-builtin-malloc -fno-builtin-calloc "
 		"-fno-builtin-realloc -fno-builtin-free -ftls-model=initial-exec -fsanitize=thread "
 		"--param=tsan-instrument-func-entry-exit=0 -Wno-tsan").split()
-	cc = os.environ.get("CC", "gcc").split()
 	objects = []
 	for layer in ("base", "os", "core", "prof", "stat", "shim"):
 		for name in sorted(glob.glob(os.path.join(source, layer, "*.c"))):
 			objects.append(os.path.join(folder, layer + "_" + os.path.basename(name) + ".o"))
-			subprocess.run([*cc, *flags, "-I" + source, "-I" + source + "/../include", "-c", name, "-o", objects[-1]], check=True)
+			subprocess.run(["gcc", *flags, "-I" + source, "-I" + source + "/../include", "-c", name, "-o", objects[-1]], check=True)
 	lib = os.path.join(folder, "libheapspy-lines.so")
 	# the run-time library must not be instrumented itself
-	subprocess.run([*cc, "-std=gnu11", "-O2", "-fPIC", "-shared", "-Wl,-z,now", "-Wl,-Bsymbolic", "-Wl,-z,initfirst", "-o", lib,
+	subprocess.run(["gcc", "-std=gnu11", "-O2", "-fPIC", "-shared", "-Wl,-z,now", "-Wl,-Bsymbolic", "-Wl,-z,initfirst", "-o", lib,
 		os.path.join(HERE, "lines.c"), *objects, "-pthread"], check=True)
 	return lib
 
@@ -198,7 +200,7 @@ def locks_table(args):
 
 def lines_tables(args):
 	with tempfile.TemporaryDirectory(prefix="heapspy-scaling.", dir="/dev/shm") as folder:
-		lib = build_simulation(folder)
+		lib = build_simulation(folder, args.source)
 		rows, where = [], {}
 		ops = args.ops // 5
 		for load in LOADS:
@@ -216,15 +218,38 @@ def lines_tables(args):
 		markdown(["load", "fetched by", "written by", "lines", "hot"], where[load], 3)
 
 
+def check(program, source):
+	"""Holds the simulation against LIMITS; returns the exit status, 77 without tools."""
+	status = 0
+	if not shutil.which("gcc") or not shutil.which("addr2line"):
+		print("skipped: gcc and addr2line make and read the simulation")
+		return 77
+	with tempfile.TemporaryDirectory(prefix="heapspy-scaling.", dir="/dev/shm") as folder:
+		lib = build_simulation(folder, source)
+		for load, limit in LIMITS.items():
+			found = sum(lockstep_run(program, lib, folder, load, LIMIT_CORES, LIMIT_OPS).values(), collections.Counter())
+			lines = found["transfers"] / LIMIT_OPS
+			good = 0 < lines <= limit
+			print(f"{load}, {LIMIT_CORES} cores: {lines:.2f} lines fetched for an operation, the limit in scaling.py is {limit}"
+				+ ("" if good else ": exceeded" if lines else ": the simulation counted nothing"))
+			status |= not good
+	return status
+
+
 def main():
 	parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+	parser.add_argument("--check", metavar="PROGRAM", help="hold this tree's sources against the limits, with PROGRAM as the load")
 	parser.add_argument("--build", default="build-release", help="build folder with library and program (%(default)s)")
 	parser.add_argument("--lib", help="our library, instead of the build folder's")
+	parser.add_argument("--source", default=os.path.join(HERE, "..", "..", "libheapspy"), help="what is simulated (this tree)")
+	parser.add_argument("--no-locks", action="store_true", help="only the simulation")
 	parser.add_argument("--ops", type=int, default=2000000, help="operations; a fifth of it in lockstep (%(default)s)")
 	parser.add_argument("--threads", default=",".join(map(str, THREADS)), help="numbers of threads, by comma (%(default)s)")
 	parser.add_argument("--top", type=int, default=12, help="statements shown (%(default)s)")
 	parser.add_argument("--no-lines", action="store_true", help="only what the segment tells")
 	args = parser.parse_args()
+	if args.check:
+		sys.exit(check(args.check, args.source))
 	args.threads = [int(n) for n in args.threads.split(",")]
 	args.lib = os.path.abspath(args.lib or os.path.join(args.build, "libheapspy", "libheapspy.so"))
 	args.program = os.path.join(args.build, "tests", "bench", "bench-scaling")
@@ -235,7 +260,8 @@ def main():
 	import allocators
 	print("# Scaling, counted\n\n" + "\n".join(f"* {k}: {v}" for k, v in allocators.machine() if k not in ("packages", "thp")))
 	print(f"* method: {os.path.basename(__file__)}; its head says what is counted\n")
-	locks_table(args)
+	if not args.no_locks:
+		locks_table(args)
 	if not args.no_lines:
 		lines_tables(args)
 
