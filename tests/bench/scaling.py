@@ -177,8 +177,7 @@ def markdown(head, rows, n_texts):
 	print("| " + " | ".join(head) + " |")
 	print("|" + "---|" * n_texts + "---:|" * (len(head) - n_texts))
 	for row in rows:
-		print("| " + " | ".join(map(str, row)) + " |")
-	print(flush=True)
+		print("| " + " | ".join(map(str, row)) + " |", flush=True)
 
 
 def locks_table(args):
@@ -211,10 +210,11 @@ def lines_tables(args):
 				rows.append([load, threads] + [f"{sums[k] * scale:.3f}" for k in ("transfers", "slots", "hot")])
 				where[load] = [[load, *key] + [f"{c[k] * scale:.3f}" for k in ("transfers", "hot")] for key, c in
 					sorted(found.items(), key=lambda item: -item[1]["transfers"])[:args.top]]
-	print(f"In lockstep, a core for each thread, {ops:,} operations; lines fetched from other cores for one operation:\n")
+	print(f"\nIn lockstep, a core for each thread, {ops:,} operations; lines fetched from other cores for one operation:\n")
 	markdown(["load", "threads", "lines", "of them the objects' own", "hot"], rows, 1)
-	print(f"Where, with {args.threads[-1]} threads:\n")
+	print(f"\nWhere, with {args.threads[-1]} threads:")
 	for load in LOADS:
+		print()
 		markdown(["load", "fetched by", "written by", "lines", "hot"], where[load], 3)
 
 
