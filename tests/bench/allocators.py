@@ -21,7 +21,6 @@ class Variant(NamedTuple):
 	name: str
 	env: dict = {}
 	viewer: bool = False		# heaptop looks once a second
-	base: str = ""			# what it is compared with, in overhead.py
 	only: tuple = ()		# the benchmarks or groups it takes part in; all when empty
 	most: int = 0			# rounds it takes part in; all when 0
 

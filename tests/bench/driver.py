@@ -18,7 +18,8 @@ from contextlib import nullcontext
 from measure import Result, Viewer, clean_env
 from service import Failed
 
-FIELDS = ("round", "group", "bench", "variant", "ok", "cpu_s", "wall_s", "peak_kib", "end_kib", "ops", "rate", "viewer_s", "note")
+FIELDS = ("round", "group", "bench", "variant", "ok", "cpu_s", "wall_s", "peak_kib", "end_kib", "ops", "rate",
+	"viewer_s", "note")
 # A variant that failed so often in a benchmark is not asked again.
 TRIES = 2
 # Modes that take so long that some rounds must do.
@@ -109,8 +110,9 @@ class Raw:
 
 	def add(self, turn, bench, variant, result, note=""):
 		r = result or Result(0, 0, 0, ops=0)
-		self.csv.writerow([turn, bench.group, bench.name, variant.name, int(result is not None), f"{r.cpu:.6f}", f"{r.wall:.6f}",
-			f"{r.peak:.0f}", f"{r.end:.0f}", f"{r.ops:.0f}", f"{r.rate:.1f}", f"{r.viewer:.4f}", " ".join(note.split())[:300]])
+		self.csv.writerow([turn, bench.group, bench.name, variant.name, int(result is not None), f"{r.cpu:.6f}",
+			f"{r.wall:.6f}", f"{r.peak:.0f}", f"{r.end:.0f}", f"{r.ops:.0f}", f"{r.rate:.1f}", f"{r.viewer:.4f}",
+			" ".join(note.split())[:300]])
 		self.file.flush()
 
 
@@ -200,7 +202,8 @@ class Schedule:
 			self.took[bench.name] = time.monotonic() - start
 			had[bench.name] += 1
 			done.add(bench.name)
-			print(f"{line}  [{self.took[bench.name]:.0f} s, rest {self.left(turn, done) / 60:.1f} min]", file=sys.stderr)
+			print(f"{line}  [{self.took[bench.name]:.0f} s, rest {self.left(turn, done) / 60:.1f} min]",
+				file=sys.stderr)
 
 
 def stoppable():

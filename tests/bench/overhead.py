@@ -23,12 +23,23 @@ from measure import Context
 from service import Place
 
 HEAPTRACK = "/usr/lib/heaptrack/libheaptrack_preload.so"
-# Recording everything takes so long, and is so far from 1, that some rounds must do.
+# Recording everything takes so long, and is so far from 1, that some rounds must do (for HEAPPROFILE, at thirty times
+# as long and more, one round of two programs).
 FEW = 2
 # What records everything does not serve: only programs that end.
 PROGRAMS = ("python", "lua", "perl", "sqlite", "gs", "cc1plus", "node")
 # benchmark: its size here; the viewer comes once a second, so a run must last some
 SCALES = {"larson": 5.0}
+# What each variant is compared with.
+BASES = {
+	"heapspy": "heapspy, no samples",
+	"heapspy, viewer": "heapspy",
+	"heapspy, sample:1": "heapspy, no samples",
+	"jemalloc, prof:true": "jemalloc",
+	"tcmalloc, sampler": "tcmalloc",
+	"tcmalloc, HEAPPROFILE": "tcmalloc",
+	"glibc, heaptrack": "glibc",
+}
 
 
 def ours(library, segments):
@@ -37,34 +48,34 @@ def ours(library, segments):
 		return allocators.ours(library, segments, name, conf, **more)
 	return [
 		one("heapspy, no samples", "sample:0"),
-		one("heapspy", base="heapspy, no samples"),
-		one("heapspy, viewer", viewer=True, base="heapspy"),
-		one("heapspy, sample:1", "sample:1", base="heapspy, no samples", most=FEW, only=PROGRAMS),
+		one("heapspy"),
+		one("heapspy, viewer", viewer=True),
+		one("heapspy, sample:1", "sample:1", most=FEW, only=PROGRAMS),
 	]
 
 
 def theirs(folder):
-	"""The peers' own profilers, each with its base; and what this machine does not have, as text."""
+	"""The peers with and without their own profilers; and what this machine does not have, as text."""
 	found, lacking = [], []
 	jemalloc, tcmalloc = allocators.library("libjemalloc.so.2"), allocators.library("libtcmalloc.so.4")
 	if jemalloc:
 		preload = {"LD_PRELOAD": jemalloc}
 		found.append(Variant("jemalloc", preload))
-		found.append(Variant("jemalloc, prof:true", {**preload, "MALLOC_CONF": "prof:true,lg_prof_sample:19"}, base="jemalloc"))
+		found.append(Variant("jemalloc, prof:true", {**preload, "MALLOC_CONF": "prof:true,lg_prof_sample:19"}))
 	else:
 		lacking.append("libjemalloc2 is not installed")
 	if tcmalloc:
 		preload = {"LD_PRELOAD": tcmalloc}
 		found.append(Variant("tcmalloc", {**preload, "TCMALLOC_SAMPLE_PARAMETER": "0"}))
-		found.append(Variant("tcmalloc, sampler", {**preload, "TCMALLOC_SAMPLE_PARAMETER": "524288"}, base="tcmalloc"))
-		found.append(Variant("tcmalloc, HEAPPROFILE", {**preload, "TCMALLOC_SAMPLE_PARAMETER": "0", "HEAPPROFILE": folder + "/profile"},
-			base="tcmalloc", most=1, only=("perl", "cc1plus")))	# thirty times as long and more
+		found.append(Variant("tcmalloc, sampler", {**preload, "TCMALLOC_SAMPLE_PARAMETER": "524288"}))
+		found.append(Variant("tcmalloc, HEAPPROFILE", {**preload, "TCMALLOC_SAMPLE_PARAMETER": "0",
+			"HEAPPROFILE": folder + "/profile"}, most=1, only=("perl", "cc1plus")))
 	else:
 		lacking.append("libgoogle-perftools4 is not installed (tcmalloc-minimal has no sampler)")
 	if os.path.exists(HEAPTRACK):
 		found.append(Variant("glibc", only=PROGRAMS, most=FEW))
 		found.append(Variant("glibc, heaptrack", {"LD_PRELOAD": HEAPTRACK, "DUMP_HEAPTRACK_OUTPUT": folder + "/heaptrack"},
-			base="glibc", most=FEW, only=PROGRAMS))
+			most=FEW, only=PROGRAMS))
 	else:
 		lacking.append("heaptrack is not installed")
 	return found, lacking
@@ -73,13 +84,14 @@ def theirs(folder):
 class Ratios:
 	"""CPU time over the base's of the same round: the machine's mood cancels out."""
 
-	def __init__(self, runs, variants):
-		self.base = {v.name: v.base for v in variants if v.base}
+	def __init__(self, runs):
+		self.base = {name: base for name, base in BASES.items() if any(r["variant"] == name for r in runs)}
 		cpu = defaultdict(dict)
 		for r in runs:
 			cpu[r["bench"], r["variant"]][r["round"]] = r["cpu_s"] / r["ops"]
 		self.benches = sorted({r["bench"] for r in runs}, key=lambda b: (b == "larson", b))
-		self.viewer = {b: [r["viewer_s"] / r["wall_s"] for r in runs if r["bench"] == b and r["viewer_s"]] for b in self.benches}
+		self.viewer = {b: [r["viewer_s"] / r["wall_s"] for r in runs if r["bench"] == b and r["viewer_s"]]
+			for b in self.benches}
 		self.of = defaultdict(dict)
 		for bench in self.benches:
 			for name, base in self.base.items():
@@ -93,9 +105,10 @@ class Ratios:
 		return (math.exp(statistics.fmean(map(math.log, found))), len(found)) if found else (None, 0)
 
 
-def markdown(header, ratios, lacking, bad):
+def markdown(header, ratios, bad):
+	names = "; ".join(f"{name} against {base}" for name, base in ratios.base.items())
 	yield f"# What looking costs, {dict(header).get('date', '')}\n"
-	yield from table.rows(["", ""], ([k, v.replace("|", "\\|")] for k, v in header))
+	yield from table.header_table(header)
 	yield "CPU time of the process over that of the same allocator without, in the same round: median ± half the"
 	yield "interquartile range. Statistics cannot be switched off at run time: they are in both, and in the instruction"
 	yield "counts. `heapspy, viewer` is heaptop at 1 Hz over heapspy as by default; heaptop's own time is below.\n"
@@ -105,14 +118,13 @@ def markdown(header, ratios, lacking, bad):
 		body.append([bench, *("-" if c is None else f"{c[3]:.3f} ±{(c[4] - c[2]) / 2 * 100:.1f}%" for c in cells)])
 	body.append(["**mean of the programs**", *(table.show(ratios.mean(name)[0], ".3f") for name in ratios.base)])
 	yield from table.rows(["benchmark", *ratios.base], body)
-	yield "Bases: " + "; ".join(f"{name} against {base}" for name, base in ratios.base.items()) + ".\n"
+	yield f"Bases: {names}.\n"
 	yield "tcmalloc is libtcmalloc.so.4 with its sampler off as the base; HEAPPROFILE records every allocation, and so do"
 	yield "sample:1 and heaptrack (its preloaded library, writing to memory; interpreting comes on top).\n"
-	for text in lacking:
-		yield f"Not measured: {text}.\n"
 	shares = [x for found in ratios.viewer.values() for x in found]
 	if shares:
-		yield f"heaptop itself took {statistics.median(shares) * 100:.2f} % of a core (median of {len(shares)} runs), start included.\n"
+		yield (f"heaptop itself took {statistics.median(shares) * 100:.2f} % of a core (median of {len(shares)} runs), "
+			"start included.\n")
 	yield "## The figures to reach\n"
 	body = []
 	mean, storm = ratios.mean("heapspy")[0], ratios.of["heapspy"].get("larson")
@@ -123,10 +135,7 @@ def markdown(header, ratios, lacking, bad):
 		if value:
 			body.append([what, f"{most:g}", f"{value:.3f}", "yes" if value <= most else "**no**"])
 	yield from table.rows(["figure", "at most", "measured", "reached"], body)
-	if bad:
-		yield f"## {len(bad)} runs failed\n"
-		yield from table.rows(["benchmark", "variant", "round", "what"],
-			([b["bench"], b["variant"], b["round"], b["note"].replace("|", "\\|")] for b in bad))
+	yield from table.failure_table(bad)
 
 
 def arguments():
@@ -138,6 +147,7 @@ def arguments():
 	parser.add_argument("--part", choices=("ours", "peers", "all"), default="all", help="whose looking (%(default)s)")
 	parser.add_argument("--quick", action="store_true", help="3 rounds of less work")
 	parser.add_argument("--budget", type=float, default=0, metavar="MINUTES", help="start nothing that would end later")
+	parser.add_argument("--table", metavar="RAW.csv", help="only make the table again from raw runs")
 	parser.add_argument("--seed", type=int, help="of the order of the runs")
 	parser.add_argument("--out", default="", help="name of the results without suffix (a dated one in /tmp)")
 	return parser.parse_args()
@@ -152,9 +162,22 @@ def benchmarks(paths, scale, only):
 	return driver.choose(found, [n for n in only.split(",") if n])
 
 
+def write(path, out):
+	"""Writes OUT.md from raw runs and says it on stdout; true when no run failed."""
+	header, good, bad = table.load(path)
+	text = "\n".join(markdown(header, Ratios(good), bad)).rstrip("\n") + "\n"
+	with open(out + ".md", "w", encoding="utf-8") as md:
+		md.write(text)
+	print(text[text.index("CPU time of"):])
+	print(f"table in {out}.md", file=sys.stderr)
+	return not bad
+
+
 def main():
 	args = arguments()
 	driver.stoppable()
+	if args.table:
+		return 0 if write(args.table, args.out or args.table.removesuffix("-raw.csv")) else 1
 	seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
 	out = args.out or time.strftime("/tmp/overhead-%Y-%m-%d-%H%M")
 	with Place("overhead") as place:
@@ -164,22 +187,15 @@ def main():
 		if "library" not in paths or "heaptop" not in paths:
 			sys.exit(f"no library or no heaptop in {args.build}")
 		context.heaptop = paths["heaptop"]
-		variants, lacking = ours(paths["library"], place.segments), []
-		if args.part != "ours":
-			more, lacking = theirs(place.segments)
-			variants = variants + more if args.part == "all" else more
+		mine, (peers, lacking) = ours(paths["library"], place.segments), theirs(place.segments)
+		variants = {"ours": mine, "peers": peers, "all": mine + peers}[args.part]
 		benches = benchmarks(paths, 0.3 if args.quick else 1.0, args.only)
-		raw = driver.Raw(out + "-raw.csv", allocators.machine() + [("seed", seed), ("command", " ".join(sys.argv))])
+		raw = driver.Raw(out + "-raw.csv", allocators.machine() + [("seed", seed), ("command", " ".join(sys.argv))] +
+			[("not measured", text) for text in lacking])
 		print(f"seed {seed}; raw runs in {raw.path}", file=sys.stderr)
 		schedule = driver.Schedule(context, benches, variants, raw, 3 if args.quick else args.rounds, args.budget, seed)
 		schedule.run()
-	header, good, bad = table.load(raw.path)
-	text = "\n".join(markdown(header, Ratios(good, variants), lacking, bad)).rstrip("\n") + "\n"
-	with open(out + ".md", "w", encoding="utf-8") as md:
-		md.write(text)
-	print(text[text.index("CPU time of"):])
-	print(f"table in {out}.md", file=sys.stderr)
-	return 1 if bad or schedule.stopped else 0
+	return 0 if write(raw.path, out) and not schedule.stopped else 1
 
 
 if __name__ == "__main__":
