@@ -51,6 +51,7 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	t->class_rows = class_rows;
 	t->id = id;
 	t->emptied_bytes = 0;
+	t->grow = (struct hs_grow){0};
 	t->waits = (struct hs_waited){0};
 }
 
@@ -398,6 +399,7 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 void hs_tcache_tick(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
+	hs_grow_tick(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++)
 		tick_class(t, c);
 }
@@ -455,6 +457,7 @@ void hs_tcache_age(struct hs_tcache *t)
 void hs_tcache_drain(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
+	hs_grow_drain(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
 		if (t->active[c] != &hs_span_none)
 			drop_active(t, c);

@@ -22,6 +22,7 @@
 #define HS_CORE_TCACHE_H
 
 #include "core/arena.h"
+#include "core/grow.h"
 #include "core/span.h"
 
 /*
@@ -67,6 +68,7 @@ struct hs_tcache {
 	uint16_t n_partial[HS_N_CLASSES];
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
+	struct hs_grow grow;
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
 	uint64_t refills_seen[HS_N_CLASSES]; /* class_rows' n_refills at the last hs_tcache_age() */
 	uint8_t n_quiet[HS_N_CLASSES];	     /* calls of it in a row that found no refill */
