@@ -186,6 +186,8 @@ static void fragment(struct micro *m)
 		live += size;
 	}
 	micro_drop(p, N * sizeof(*p));
+	if (m->wait > 0)
+		micro_slow_activity(m->wait); /* tells fragments from free pages that have not decayed yet */
 }
 
 const struct micro_mode micro_memory[] = {
