@@ -161,6 +161,7 @@ struct hs_tcache *hs_heap_attach(struct hs_heap *heap, uint32_t tid)
 		t = take_tcache_locked(heap);
 	if (t != NULL) {
 		hs_tcache_init(t, arena, t->row, t->class_rows, t->id);
+		t->tid = tid;
 		arena->xn_threads++;
 		arena->row->n_threads = arena->xn_threads;
 		hs_list_push_back(&heap->tcaches, &t->link);

@@ -10,6 +10,8 @@
  */
 #include "core/tcache.h"
 
+#include <string.h>
+
 #include "base/rawio.h"
 #include "core/holes.h"
 #include "core/ownership.h"
@@ -53,6 +55,9 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	t->id = id;
 	t->emptied_bytes = 0;
 	t->waits = (struct hs_waited){0};
+	t->xseized = t->tid = 0;
+	t->thread = NULL;
+	memset(&t->idle, 0, sizeof(t->idle));
 }
 
 static void make_active(struct hs_tcache *t, struct hs_span *s)

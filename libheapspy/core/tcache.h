@@ -68,6 +68,15 @@ struct hs_tcache {
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
+	/* shim/idle.c: the helper may drain the cache of a thread that sleeps */
+	uint32_t xseized; /* 1: it is about to, 2: and the owner waits */
+	uint32_t tid;	  /* as in the row, which is not trusted */
+	void *thread;	  /* the shim's thread-local variables; NULL: not known */
+	struct {
+		int64_t countdown;
+		uint64_t n_slow, since_ns;
+		bool drained;
+	} idle; /* the helper's, under the heap's threads_lock */
 	uint64_t refills_seen[HS_N_CLASSES]; /* class_rows' n_refills at the last hs_tcache_age() */
 	uint8_t n_quiet[HS_N_CLASSES];	     /* calls of it in a row that found no refill */
 } HS_ALIGNED_LINE;

@@ -193,6 +193,8 @@ void hs_thread_started(struct hs_tls *tls)
 		hs_promote_alone(1);
 	hs_guard_begin(tls);
 	tls->own = hs_heap_attach(&ps->heap, tid);
+	if (tls->own != NULL)
+		tls->own->thread = tls;
 	hs_guard_end(tls);
 	if (tls->own == NULL) {
 		tls->state = HS_GONE;
@@ -380,8 +382,6 @@ static void read_options(char **env)
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **env)
 {
 	struct hs_process *ps = &hs_process;
-	struct hs_range text;
-
 	(void)argc;
 	(void)argv;
 	hs_rawio_init();
@@ -393,6 +393,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	/* only the loader allocates vectors of thread-local blocks */
 	if (getauxval(AT_BASE) != 0)
 		object_range((const void *)getauxval(AT_BASE), 0, &ps->loader);
+	object_range(__ehdr_start, PF_X, &ps->text);
 	ps->main_tid = hs_gettid();
 	ps->main_stack_high = hs_align_down((uintptr_t)env, sizeof(void *));
 	if (pthread_key_create(&ps->key, thread_exit) == 0) {
@@ -404,9 +405,8 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 		hs_modules_init(&ps->modules, &ps->heap.rows, &ps->prof_meta);
 		hs_profile_init();
 		hs_modules_refresh(&ps->modules);
-		object_range(__ehdr_start, PF_X, &text);
 		/* a stack begins with the function that called malloc */
-		hs_unwind_init(&ps->modules, text.low, text.high);
+		hs_unwind_init(&ps->modules, ps->text.low, ps->text.high);
 	}
 	hs_mailbox_init(&ps->mailbox, &ps->heap.rows, ps->options.control != 0);
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_START, 0, 0, 0);

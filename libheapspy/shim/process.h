@@ -54,6 +54,7 @@ struct hs_process {
 	uint32_t helper_tid;
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
 	struct hs_range loader;	   /* addresses of ld.so */
+	struct hs_range text;	   /* and of our own code */
 	uintptr_t main_stack_high; /* the environment lies above the main thread's frames */
 	uint32_t main_tid;
 	uintptr_t brk_start;  /* end of the data segment when we began */
@@ -84,6 +85,18 @@ struct hs_tls {
 extern struct hs_process hs_process;
 extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* idle.c: drains the caches of threads that sleep; the helper calls it */
+void hs_idle_drain(uint64_t now_ns);
+void hs_idle_wait(struct hs_tcache *t);
+
+/* After `depth` is set and before the thread's own cache is used: the helper may have it in its hands. */
+HS_INLINE void hs_idle_check(struct hs_tcache *own)
+{
+	/* [mo:tcache-seized acquire] */
+	if (hs_unlikely(own != NULL && hs_load_acquire(&own->xseized) != 0))
+		hs_idle_wait(own);
+}
+
 /*
  * Around work with locks of the core or the sampler outside of a slow path's enter and leave: a handler's malloc
  * meanwhile finds `depth` and keeps away.  Nothing inside may call libc functions that allocate.
@@ -93,6 +106,7 @@ HS_INLINE void hs_guard_begin(struct hs_tls *tls)
 	tls->depth = 1;
 	tls->cache = &hs_tcache_none;
 	hs_compiler_fence();
+	hs_idle_check(tls->own);
 }
 
 void hs_guard_end(struct hs_tls *tls);

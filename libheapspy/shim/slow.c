@@ -35,8 +35,10 @@ static struct hs_tcache *enter(struct hs_tls *tls)
 	tls->depth = 1;
 	tls->cache = &hs_tcache_none;
 	hs_compiler_fence();
-	if (hs_likely(tls->own != NULL))
+	if (hs_likely(tls->own != NULL)) {
+		hs_idle_check(tls->own);
 		return tls->own;
+	}
 	t = hs_heap_borrow(&hs_process.heap, hs_heap_default_arena(&hs_process.heap));
 	if (t == NULL)
 		tls->depth = 0;
