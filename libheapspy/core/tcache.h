@@ -68,6 +68,7 @@ struct hs_tcache {
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
+	bool left; /* spare, and all its lists are empty: not so after a fork */
 	/* shim/idle.c: the helper may drain the cache of a thread that sleeps */
 	uint32_t xseized; /* 1: it is about to, 2: and the owner waits */
 	uint32_t tid;	  /* as in the row, which is not trusted */
@@ -100,6 +101,12 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 
 /* Lets go of everything; the tcache is as after hs_tcache_init(). */
 void hs_tcache_drain(struct hs_tcache *t);
+
+/* The same at the end of its thread: leaves empty spans in bins that have none, for the next thread. */
+void hs_tcache_leave(struct hs_tcache *t);
+
+/* A tcache that was left, for another thread: less work than hs_tcache_init(). */
+void hs_tcache_reuse(struct hs_tcache *t, struct hs_arena *arena);
 
 /* A slot of a new or refilled active span; NULL when out of memory. */
 void *hs_tcache_refill(struct hs_tcache *t, unsigned klass);

@@ -168,7 +168,7 @@ static void thread_exit(void *arg)
 	(void)arg;
 	if (++tls->exit_rounds < EXIT_ROUNDS && pthread_setspecific(hs_process.key, tls) == 0)
 		return;
-	if (hs_gettid() == hs_getpid())
+	if ((own != NULL ? own->tid : hs_gettid()) == hs_getpid())
 		hs_leader_leaves();
 	if (own == NULL)
 		return;
@@ -201,6 +201,7 @@ void hs_thread_started(struct hs_tls *tls)
 		return;
 	}
 	(void)hs_syscall2(SYS_prctl, PR_GET_NAME, tls->own->row->name);
+	tls->looked_ns = tls->aged_ns = hs_now_coarse_ns();
 	hs_sampler_thread_init(&tls->sampler, hs_now_ns() ^ ((uint64_t)tid << 32) ^ (uintptr_t)tls);
 	hs_profile_arm(tls);
 	/* below 32 keys this allocates nothing; above, the call comes back here with the cache in place */

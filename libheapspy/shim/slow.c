@@ -135,7 +135,8 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
 	if (hs_unlikely(p == NULL)) {
-		/* free pages of other arenas or sizes may be what is missing */
+		/* free pages of other arenas or sizes may be what is missing, and empty spans that wait in bins */
+		hs_heap_comb(&hs_process.heap, t, hs_now_ns(), true);
 		hs_heap_squeeze(&hs_process.heap, &t->waits);
 		p = hs_heap_alloc(t, bytes, align, zero);
 	}
