@@ -7,7 +7,10 @@ PACKAGES_BUILD="gcc libc6-dev meson ninja-build pkg-config libncurses-dev libdw-
 PACKAGES_DEMO="redis-server redis-tools"
 # The packages of Debian 12; the test suite's name carries python's version.
 PACKAGES_CHECK="g++ git libcmocka-dev libunwind8 python3 redis-server redis-tools memcached nginx-light postgresql setpriv:util-linux
-	tmux jq curl mandoc procps perl gzip xz-utils"
+	tmux jq curl mandoc procps perl gzip xz-utils valgrind"
+# What tests/bench measures against and what it measures with; ./check does without.
+PACKAGES_BENCH="libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 heaptrack valgrind python3 lua5.4 sqlite3
+	ghostscript g++ perl node:nodejs redis-server redis-tools nginx-light wrk postgresql setpriv:util-linux"
 
 # missing NAME...: prints those that are not installed.  PROVIDED:PACKAGE means that a program or a package will do.
 missing() {

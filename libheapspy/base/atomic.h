@@ -26,6 +26,7 @@
 #define hs_add_acq_rel(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
 #define hs_sub_relaxed(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_RELAXED)
 #define hs_or_relaxed(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELAXED)
+#define hs_or_release(p, v) __atomic_fetch_or((p), (v), __ATOMIC_RELEASE)
 /* Weak is never wanted here: every caller has something else to do on failure. */
 #define hs_cas_relaxed(p, expected, v)                                                                                 \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
@@ -53,6 +54,23 @@
 #define hs_peek(p) (*(p))
 #define hs_poke(p, v) ((void)(*(p) = (v)))
 #endif
+
+/*
+ * Takes `n` off `*left`; true if that leaves nothing, or less.  On x86-64 the subtraction in memory sets the flags; compilers
+ * would load, subtract, store and compare.
+ */
+HS_INLINE bool hs_spend(int64_t *left, int64_t n)
+{
+#if defined(__x86_64__)
+	bool due;
+
+	__asm__("subq %2, %0" : "+m"(*left), "=@ccle"(due) : "er"(n));
+	return due;
+#else
+	*left -= n;
+	return *left <= 0;
+#endif
+}
 
 /* Orders this thread's own accesses against a fork or signal that copies it here; no instruction. */
 #define hs_compiler_fence() __atomic_signal_fence(__ATOMIC_SEQ_CST)

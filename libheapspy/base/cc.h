@@ -20,6 +20,8 @@
 #define HS_INLINE static inline __attribute__((always_inline))
 #define HS_COLD __attribute__((cold, noinline))
 #define HS_EXPORT __attribute__((visibility("default")))
+/* On declarations of variables: the compiler need not go through the GOT for them. */
+#define HS_HIDDEN __attribute__((visibility("hidden")))
 #define HS_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define HS_CACHE_LINE 64
 #define HS_ALIGNED_LINE __attribute__((aligned(HS_CACHE_LINE)))

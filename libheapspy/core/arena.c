@@ -151,8 +151,9 @@ struct hs_span *hs_arena_alloc_small(struct hs_arena *arena, unsigned klass, uin
 	s->slot_bytes = class->slot_bytes;
 	s->inverse = class->inverse;
 	s->n_slots = class->n_slots;
-	s->n_extended = 0;
-	s->free = s->xfree = NULL;
+	hs_span_set_extended(s, 0);
+	s->free = &hs_slot_end;
+	s->xfree = NULL;
 	describe(s, HEAPSPY_SPAN_SMALL, (uint16_t)klass, class->n_slots, class->slot_bytes, 0, 0);
 	hs_store_relaxed(&s->xowner, owner);
 	/* only when the span is complete may a pointer lead to it */
@@ -183,7 +184,7 @@ void hs_arena_free(struct hs_arena *arena, struct hs_span *span, struct hs_waite
 	hs_lock_lock_noting(&arena->lock, waits);
 	arena->span_pages -= span->n_pages;
 	arena->row->n_spans_retired++;
-	span->inverse = 0;
+	hs_store_relaxed(&span->limit, 0);
 	span->freed_ns = now;
 	span->state = HS_SPAN_DIRTY;
 	hs_ranges_insert_locked(arena, span);

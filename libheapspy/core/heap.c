@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/holes.h"
+#include "core/pagemap.h"
 #include "os/sys.h"
 #include "os/vm.h"
 
@@ -20,6 +21,7 @@ bool hs_heap_init(struct hs_heap *heap, const struct hs_heap_conf *conf)
 	struct hs_rows *rows = &heap->rows;
 
 	hs_sizeclass_init(hs_vm_page_bytes());
+	hs_front_init();
 	if (!hs_rows_init(rows, HS_N_CLASSES) || !hs_rows_need(rows, HEAPSPY_T_LOCKS, 15) ||
 	    !hs_rows_need(rows, HEAPSPY_T_CLASSES, HS_N_CLASSES - 1) ||
 	    !hs_rows_need(rows, HEAPSPY_T_THREADS, 0))

@@ -114,7 +114,7 @@ void hs_holes_forget(struct hs_span *s)
 static bool find_free(const struct hs_span *s, struct slot_set *ret_free)
 {
 	*ret_free = (struct slot_set){0};
-	for (const struct hs_slot *slot = s->free; slot != NULL; slot = slot->next) {
+	for (const struct hs_slot *slot = s->free; slot != &hs_slot_end; slot = slot->next) {
 		uint32_t offset = (uint32_t)((const char *)slot - s->base), i = offset / s->slot_bytes;
 
 		if (!hs_span_is_slot(s, slot) || (size_t)((const char *)slot - s->base) >= hs_span_bytes(s) ||
@@ -148,9 +148,9 @@ static uint64_t find_pages(const struct hs_span *s, const struct slot_set *free_
 }
 
 /* The free slots that touch no hole, lowest address first: that is where the span fills up again. */
-static void *thread_list(struct hs_span *s, const struct slot_set *free_slots, uint64_t holes)
+static struct hs_slot *thread_list(struct hs_span *s, const struct slot_set *free_slots, uint64_t holes)
 {
-	struct hs_slot *list = NULL;
+	struct hs_slot *list = &hs_slot_end;
 
 	for (uint32_t i = s->n_extended; i-- > 0;) {
 		if (!set_has(free_slots, i) || (touched(s, i) & holes) != 0)
@@ -181,7 +181,7 @@ size_t hs_holes_purge(struct hs_span *s)
 {
 	struct slot_set free_slots;
 	uint64_t holes, more;
-	void *list;
+	struct hs_slot *list;
 
 	if (s->n_slots > SLOTS_MAX || pages_of(s) > PAGES_MAX || !find_free(s, &free_slots))
 		return 0;

@@ -79,7 +79,7 @@ void hs_tcache_make_anew(struct hs_span *s)
 {
 	uint32_t live = 0;
 
-	s->free = NULL;
+	s->free = &hs_slot_end;
 	s->xfree = NULL;
 	for (uint32_t i = s->n_extended; i-- > 0;) {
 		struct hs_slot *slot = (struct hs_slot *)(void *)(s->base + (size_t)i * s->slot_bytes);
@@ -107,7 +107,7 @@ bool hs_own_collect(struct hs_span *s)
 	uint32_t n = 0;
 
 	if (hs_load_relaxed(&s->xfree) == NULL)
-		return s->free != NULL;
+		return hs_span_has_free(s);
 	/* [mo:remote-free acquire] the links of the chain */
 	slot = hs_xchg_acquire(&s->xfree, NULL);
 	while (slot != NULL) {
@@ -126,7 +126,7 @@ bool hs_own_collect(struct hs_span *s)
 	}
 	hs_bump(&s->row->used, -n);
 	hs_sub_relaxed(&s->row->xpending, n);
-	return s->free != NULL;
+	return hs_span_has_free(s);
 }
 
 /* Puts a kernel page's worth of unused slots on the list: memory is touched only when it is needed. */
@@ -154,7 +154,7 @@ bool hs_own_extend(struct hs_span *s)
 		slot->seal = s;
 		list = slot;
 	}
-	s->n_extended += n;
+	hs_span_set_extended(s, s->n_extended + n);
 	hs_poke(&s->row->extended, s->n_extended);
 	s->free = list;
 	return true;
@@ -166,6 +166,7 @@ static void retire(struct hs_tcache *t, struct hs_span *s)
 
 	hs_holes_forget(s);
 	hs_add_relaxed(&bin->row->n_retired, 1);
+	hs_store_relaxed(&s->xsampled, 0);
 	hs_arena_free(s->arena, s, &t->waits);
 }
 
@@ -239,7 +240,7 @@ void hs_own_let_go(struct hs_tcache *t, struct hs_span *s)
 	hs_own_collect(s);
 	if (hs_own_used(s) == 0 && verified_empty(s))
 		retire(t, s);
-	else if (s->free == NULL && s->n_extended == s->n_slots && s->xholes == 0)
+	else if (!hs_span_has_free(s) && s->n_extended == s->n_slots && s->xholes == 0)
 		let_go_full(t, s);
 	else
 		let_go_bin(t, s);
@@ -252,7 +253,7 @@ void hs_own_let_go(struct hs_tcache *t, struct hs_span *s)
 void hs_own_bequeath(struct hs_tcache *t, struct hs_span *s)
 {
 	if (hs_load_relaxed(&s->arena->bins[s->klass].xn_nonfull) == 0 && s->arena->decay.decay_ms != 0 &&
-	    s->free != NULL)
+	    hs_span_has_free(s))
 		let_go_bin(t, s);
 	else
 		hs_own_let_go(t, s);

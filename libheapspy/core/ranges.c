@@ -68,8 +68,9 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 	hs_list_remove(&s->link);
 	hs_store_relaxed(&s->row->state, HEAPSPY_SPAN_FREE);
 	hs_store_relaxed(&s->xowner, HS_OWNER_NONE); /* a late look of flush_one() may still come */
-	s->inverse = 0;
-	s->free = s->xfree = NULL;
+	s->inverse = s->limit = 0;
+	s->free = &hs_slot_end;
+	s->xfree = NULL;
 	s->xn_samples = 0;
 	s->recount = s->emptied = s->parked = 0;
 	return s;

@@ -46,12 +46,15 @@ void hs_sizeclass_init(size_t page_bytes)
 		bytes = span_bytes_of(s->slot_bytes);
 		s->span_pages = (uint32_t)(bytes >> HS_PAGE_SHIFT);
 		s->n_slots = (uint32_t)(bytes / s->slot_bytes);
-		s->inverse = UINT64_MAX / s->slot_bytes + 1;
+		s->inverse = UINT64_MAX / s->slot_bytes + 2;
+		s->step = s->inverse * s->slot_bytes;
+		s->n_entries = 0;
 	}
 	for (size_t i = 0; i < hs_array_size(hs_sizeclass_table); i++) {
 		while (hs_sizeclasses[class].slot_bytes < i * HS_SLOT_ALIGN)
 			class++;
 		hs_sizeclass_table[i] = (uint8_t)class;
+		hs_sizeclasses[class].n_entries++;
 	}
 }
 

@@ -22,13 +22,14 @@ struct hs_sizeclass {
 	uint32_t slot_bytes;
 	uint32_t span_pages;
 	uint32_t n_slots;
-	/* ceil(2^64 / slot_bytes): offset * inverse < inverse (mod 2^64) exactly when slot_bytes divides offset */
-	uint64_t inverse;
+	uint32_t n_entries; /* of hs_sizeclass_table that lead here */
+	/* See hs_span_is_slot(): inverse = ceil(2^64 / slot_bytes) + 1, step = inverse * slot_bytes - 2^64. */
+	uint64_t inverse, step;
 };
 
-extern struct hs_sizeclass hs_sizeclasses[HS_N_CLASSES];
+extern struct hs_sizeclass hs_sizeclasses[HS_N_CLASSES] HS_HIDDEN;
 /* By (size + 15) / 16. */
-extern uint8_t hs_sizeclass_table[HS_SMALL_MAX / HS_SLOT_ALIGN + 1];
+extern uint8_t hs_sizeclass_table[HS_SMALL_MAX / HS_SLOT_ALIGN + 1] HS_HIDDEN;
 
 /* Fills the tables; idempotent.  `page_bytes`: kernel page, spans are multiples of it. */
 void hs_sizeclass_init(size_t page_bytes);

@@ -49,18 +49,18 @@ enum hs_span_state {
 struct hs_arena;
 
 struct hs_span {
-	/* line 0: the owner's; those who free read xowner, base and inverse */
+	/* line 0: the owner's; those who free read xowner, base, inverse and limit */
 	uintptr_t xowner;
 	char *base;
-	uint64_t inverse;	  /* of the class; 0 for spans that are not small */
-	void *free;		  /* owner's list of free slots */
+	uint64_t inverse;	  /* of the class; small only */
+	uint64_t limit;		  /* n_extended * step of the class; 0 for spans that are not small: no slots */
+	struct hs_slot *free;	  /* owner's list of free slots, ends with &hs_slot_end */
 	struct heapspy_span *row; /* statistics; `used` is written on every malloc and free */
 	uint32_t slot_bytes;	  /* small only */
 	uint16_t klass;		  /* small only */
 	uint16_t state;		  /* enum hs_span_state, under the arena's lock or the owner's */
 	uint32_t n_slots;
 	uint32_t n_extended;	/* slots that were ever put on the free list */
-	size_t n_pages;
 	/* line 1: everybody's */
 	void *xfree;		/* slots freed by others, a chain */
 	struct hs_arena *arena; /* constant */
@@ -73,6 +73,8 @@ struct hs_span {
 	uint32_t zeroed;	/* large: pages read as zero when handed out */
 	uint32_t parked;	/* 1: in its owner's list of spans that ran out lately, not in that of partly used ones */
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
+	size_t n_pages;
+	uint64_t xsampled;	/* for each live sampled object the bit hs_span_sample_bit(); more may be set */
 	uint64_t xholes;	/* bit k: kernel page k was given back; the owner's, others look (core/holes.h) */
 	uint32_t n_hole_frees;	/* frees by its owner since it has the span and holes were in it */
 	uint32_t combed;	/* 1: looked through for free pages since it came into its bin */
@@ -97,6 +99,9 @@ HS_INLINE uintptr_t hs_span_owner_word(const struct hs_span *s, uintptr_t tcache
 	return tcache;
 }
 
+/* Ends every free list: its seal fits no span, so one comparison on malloc finds the end and damage alike. */
+extern struct hs_slot hs_slot_end HS_HIDDEN;
+
 /* Differs in the upper half only, so one comparison of the lower half finds both. */
 HS_INLINE struct hs_span *hs_span_remote_seal(const struct hs_span *s)
 {
@@ -114,12 +119,72 @@ HS_INLINE size_t hs_span_bytes(const struct hs_span *s)
 	return s->n_pages << HS_PAGE_SHIFT;
 }
 
-/* True if `p` is the first byte of a slot of this small span. */
+/*
+ * True if `p` is the first byte of a slot of this small span that was ever handed out; for any `p` below 2^47, in the
+ * span or not.  With offset = q * slot_bytes + r the product is q * step + r * inverse (mod 2^64), and
+ * slot_bytes <= step < 2 * slot_bytes: for r = 0 and a q below n_extended it is below the limit.  Any other r
+ * makes it at least inverse (2^49 and more, far above any limit); any other q with r = 0, at least the limit;
+ * and offsets below zero, counted from 2^64 down, stay above 2^48.
+ */
 HS_INLINE bool hs_span_is_slot(const struct hs_span *s, const void *p)
 {
 	uint64_t offset = (uint64_t)((const char *)p - s->base);
 
-	return offset * s->inverse < s->inverse;
+	/* relaxed: who has a pointer to a slot got it with an order of its own */
+	return offset * s->inverse < hs_load_relaxed(&s->limit);
+}
+
+/* A filter: an object whose bit is not set is no sample, and its free need not ask the sampler. */
+HS_INLINE uint64_t hs_span_sample_bit(const void *p)
+{
+	return (uint64_t)1 << ((uintptr_t)p / HS_SLOT_ALIGN * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
+HS_INLINE bool hs_span_may_be_sample(const struct hs_span *s, const void *p)
+{
+	return (hs_load_relaxed(&s->xsampled) & hs_span_sample_bit(p)) != 0;
+}
+
+HS_INLINE void hs_span_set_extended(struct hs_span *s, uint32_t n)
+{
+	s->n_extended = n;
+	hs_store_relaxed(&s->limit, n * (s->inverse * s->slot_bytes));
+}
+
+HS_INLINE bool hs_span_has_free(const struct hs_span *s)
+{
+	return s->free != &hs_slot_end;
+}
+
+/* Pops a slot; NULL when the list is at its end - or damaged, which hs_tcache_refill() finds out. */
+HS_INLINE void *hs_span_pop(struct hs_span *s)
+{
+	struct hs_slot *slot = s->free;
+
+	if (hs_unlikely(slot->seal != s))
+		return NULL;
+	s->free = slot->next;
+	slot->seal = NULL;
+	hs_bump(&s->row->used, 1);
+	return slot;
+}
+
+/* Pushes a slot of a span whose owner word is `owner` (no samples); false when it is not so simple. */
+HS_INLINE bool hs_span_push(struct hs_span *s, uintptr_t owner, void *p)
+{
+	struct hs_slot *slot = p;
+
+	if (hs_unlikely(hs_load_relaxed(&s->xowner) != owner))
+		return false;
+	if (hs_unlikely(!hs_span_is_slot(s, p)) || hs_unlikely(hs_slot_looks_free(slot, s)))
+		return false;
+	slot->next = s->free;
+	hs_compiler_fence(); /* two plain stores; the compiler would make one of them, by way of a vector register */
+	slot->seal = s;
+	hs_compiler_fence(); /* a fork between these two must find a whole list */
+	s->free = slot;
+	hs_bump(&s->row->used, -1u);
+	return true;
 }
 
 #endif /* HS_CORE_SPAN_H */

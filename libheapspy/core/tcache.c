@@ -18,14 +18,12 @@
 
 /* A class without a refill for so many HS_AGE_NS does not keep its active span either. */
 #define QUIET_AGES 4u
+/* Partly used spans that are looked at for each one that comes. */
+#define LOOKS 4u
 
 static struct heapspy_span none_row;
-struct hs_span hs_span_none = {.row = &none_row};
-static struct heapspy_thread none_thread_row;
-struct hs_tcache hs_tcache_none = {
-	.active = {[0 ... HS_N_CLASSES - 1] = &hs_span_none},
-	.row = &none_thread_row,
-};
+struct hs_slot hs_slot_end;
+struct hs_span hs_span_none = {.row = &none_row, .free = &hs_slot_end};
 
 static void abort_on_corruption(enum hs_corruption what, const void *p, const struct hs_span *span)
 {
@@ -40,6 +38,7 @@ void (*hs_on_corruption)(enum hs_corruption, const void *, const struct hs_span 
 static void begin(struct hs_tcache *t, struct hs_arena *arena)
 {
 	t->arena = arena;
+	t->direct = NULL;
 	t->waits = (struct hs_waited){0};
 	t->xseized = t->tid = 0;
 	t->thread = NULL;
@@ -71,9 +70,27 @@ void hs_tcache_reuse(struct hs_tcache *t, struct hs_arena *arena)
 	begin(t, arena);
 }
 
+static void set_active(struct hs_tcache *t, unsigned klass, struct hs_span *s)
+{
+	const struct hs_sizeclass *class = &hs_sizeclasses[klass];
+
+	t->active[klass] = s;
+	if (t->direct == NULL || class->slot_bytes > HS_DIRECT_MAX)
+		return;
+	for (unsigned i = class->slot_bytes / HS_SLOT_ALIGN, n = class->n_entries; n > 0; n--)
+		t->direct[i--] = s;
+}
+
+void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct)
+{
+	t->direct = direct;
+	for (unsigned c = 0; c < HS_N_CLASSES; c++)
+		set_active(t, c, t->active[c]);
+}
+
 static void make_active(struct hs_tcache *t, struct hs_span *s)
 {
-	t->active[s->klass] = s;
+	set_active(t, s->klass, s);
 	hs_bump(&s->row->used, HEAPSPY_USED_BIAS);
 	hs_poke(&s->row->owner, t->id);
 	t->class_rows[s->klass].n_refills++;
@@ -83,7 +100,7 @@ static struct hs_span *make_inactive(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = t->active[klass];
 
-	t->active[klass] = &hs_span_none;
+	set_active(t, klass, &hs_span_none);
 	hs_bump(&s->row->used, -HEAPSPY_USED_BIAS);
 	return s;
 }
@@ -124,7 +141,7 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 	for (struct hs_list *l = parked->next; l != parked; l = l->next) {
 		struct hs_span *s = hs_container_of(l, struct hs_span, link);
 
-		if (s->free != NULL || hs_load_relaxed(&s->xfree) != NULL) {
+		if (hs_span_has_free(s) || hs_load_relaxed(&s->xfree) != NULL) {
 			hs_own_unkeep(t, s);
 			return s;
 		}
@@ -138,59 +155,100 @@ static struct hs_span *unpark(struct hs_tcache *t, unsigned klass)
 	return NULL;
 }
 
-static struct hs_span *next_span(struct hs_tcache *t, unsigned klass)
+/* Of the partly used spans the one kept longest; an empty one, which stand last, only if there is no other. */
+static struct hs_span *kept_longest(struct hs_tcache *t, unsigned klass)
 {
-	struct hs_list *kept = &t->partial[klass];
+	struct hs_list *kept = &t->partial[klass], *l = kept->prev;
+
+	if (hs_list_empty(kept))
+		return NULL;
+	while (l != kept && hs_container_of(l, struct hs_span, link)->emptied != 0)
+		l = l->prev;
+	return hs_container_of(l != kept ? l : kept->prev, struct hs_span, link);
+}
+
+/* An owned span that has slots, or perhaps chains of them, and is not active; out of its list. */
+static struct hs_span *own_span(struct hs_tcache *t, unsigned klass)
+{
 	struct hs_span *s = unpark(t, klass);
 
 	if (s != NULL)
 		return s;
-	if (!hs_list_empty(kept)) {
-		s = hs_container_of(kept->next, struct hs_span, link);
+	/* most slots came back meanwhile to the one kept longest */
+	s = kept_longest(t, klass);
+	if (s != NULL)
 		hs_own_unkeep(t, s);
-		return s;
-	}
-	s = hs_bin_checkout(&t->arena->bins[klass], (uintptr_t)t, &t->waits);
+	return s;
+}
+
+static struct hs_span *other_span(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = hs_bin_checkout(&t->arena->bins[klass], (uintptr_t)t, &t->waits);
+
 	if (s == NULL)
 		s = from_sibling(t, klass);
 	if (s == NULL)
-		s = hs_arena_alloc_small(t->arena, klass, (uintptr_t)t, &t->waits);
-	else if (s->recount)
+		return hs_arena_alloc_small(t->arena, klass, (uintptr_t)t, &t->waits);
+	if (s->recount)
 		hs_tcache_make_anew(s);
 	return s;
 }
 
-void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
+/* The list does not begin with a sealed slot. */
+HS_COLD static void give_up_list(struct hs_span *s)
+{
+	hs_on_corruption(HS_BAD_LIST, s->free, s);
+	/* warn mode: what is still on the list is given up; those slots count as used for ever */
+	s->free = &hs_slot_end;
+	hs_poke(&s->row->used, (s->n_extended - hs_holes_slots(s)) | HEAPSPY_USED_BIAS);
+}
+
+/* A slot of the active span, which is let go when it has none. */
+static void *pop_or_drop(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = t->active[klass];
+
+	if (s == &hs_span_none)
+		return NULL;
+	while (hs_span_has_free(s) || hs_own_collect(s) || hs_own_extend(s)) {
+		void *p = hs_span_pop(s);
+
+		if (hs_likely(p != NULL))
+			return p;
+		give_up_list(s);
+	}
+	park(t, make_inactive(t, klass));
+	return NULL;
+}
+
+void *hs_tcache_refill_own(struct hs_tcache *t, unsigned klass)
 {
 	for (;;) {
-		struct hs_span *s = t->active[klass];
-		void *p;
+		void *p = pop_or_drop(t, klass);
+		struct hs_span *s;
 
-		if (s != &hs_span_none) {
-			if (hs_own_collect(s) || hs_own_extend(s)) {
-				p = hs_tcache_pop(t, klass);
-				if (p != NULL)
-					return p;
-				continue; /* damaged and told so: the list is empty now */
-			}
-			park(t, make_inactive(t, klass));
-		}
-		s = next_span(t, klass);
+		if (p != NULL)
+			return p;
+		s = own_span(t, klass);
 		if (s == NULL)
 			return NULL;
 		make_active(t, s);
 	}
 }
 
-HS_COLD void hs_tcache_bad_list(struct hs_tcache *t, struct hs_span *s, void *p)
+void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
 {
-	/* a signal handler came between our look at the list and at the slot, and took it: nothing is damaged */
-	if (s->free != p)
-		return;
-	hs_on_corruption(HS_BAD_LIST, p, s);
-	/* warn mode: what is still on the list is given up; those slots count as used for ever */
-	s->free = NULL;
-	hs_poke(&s->row->used, (s->n_extended - hs_holes_slots(s)) | HEAPSPY_USED_BIAS);
+	for (;;) {
+		void *p = hs_tcache_refill_own(t, klass);
+		struct hs_span *s;
+
+		if (p != NULL)
+			return p;
+		s = other_span(t, klass);
+		if (s == NULL)
+			return NULL;
+		make_active(t, s);
+	}
 }
 
 /* ---- free ---- */
@@ -219,6 +277,27 @@ static void limit_partial(struct hs_tcache *t, unsigned klass)
 	}
 }
 
+/*
+ * For each span that comes, those kept longest are asked whether others have freed into them: a thread that only frees
+ * would learn of it late otherwise, and keep spans that are empty.
+ */
+static void look_at_oldest(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_span *s = kept_longest(t, klass);
+
+	for (unsigned n = 0; n < LOOKS && s != NULL && s->emptied == 0; n++) {
+		struct hs_list *before = s->link.prev;
+
+		if (hs_load_relaxed(&s->xfree) != NULL) {
+			hs_list_remove(&s->link);
+			hs_list_push_front(&t->partial[klass], &s->link);
+			hs_own_settle(t, s);
+			return;
+		}
+		s = before != &t->partial[klass] ? hs_container_of(before, struct hs_span, link) : NULL;
+	}
+}
+
 static void flush_one(struct hs_tcache *t, unsigned index)
 {
 	struct hs_ring *r = &t->ring[index];
@@ -244,7 +323,7 @@ static void flush_one(struct hs_tcache *t, unsigned index)
 
 static void gather(struct hs_tcache *t, struct hs_span *s, struct hs_slot *slot)
 {
-	unsigned index = (unsigned)(((uintptr_t)s / sizeof(*s)) * UINT64_C(0x9e3779b97f4a7c15) >> 60) % HEAPSPY_RING;
+	unsigned index = (unsigned)(((uintptr_t)s / sizeof(*s)) * UINT64_C(0x9e3779b97f4a7c15) >> 48) % HEAPSPY_RING;
 	struct hs_ring *r = &t->ring[index];
 	size_t slot_bytes = s->slot_bytes;
 
@@ -269,6 +348,7 @@ static void gather(struct hs_tcache *t, struct hs_span *s, struct hs_slot *slot)
 void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 {
 	struct hs_slot *slot = p;
+	unsigned klass = s->klass; /* for good as long as the slot is live */
 
 	if (hs_unlikely(!hs_span_is_slot(s, p))) {
 		hs_on_corruption(HS_BAD_POINTER, p, s);
@@ -287,7 +367,8 @@ void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p)
 		if (hs_load_relaxed(&s->xowner) == HS_OWNER_FULL && hs_own_claim_full(t, s)) {
 			hs_own_collect(s);
 			push_own(t, s, slot);
-			limit_partial(t, s->klass);
+			look_at_oldest(t, klass);
+			limit_partial(t, klass);
 			return;
 		}
 		/* [mo:recount acquire] after a fork, the new owner reads the seals: ours must not be among them */
@@ -318,12 +399,6 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 		}
 		hs_own_unkeep(t, last);
 		hs_own_let_go(t, last);
-	}
-	for (unsigned n = t->n_partial[klass] / 8u + 1; n > 0 && t->n_partial[klass] > HS_PARTIAL_KEEP; n--) {
-		struct hs_span *oldest = hs_container_of(kept->prev, struct hs_span, link);
-
-		hs_own_unkeep(t, oldest);
-		hs_own_let_go(t, oldest);
 	}
 	if (s == &hs_span_none)
 		return;
@@ -433,8 +508,9 @@ void hs_tcache_drain(struct hs_tcache *t)
 	}
 }
 
-void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s)
+void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s, const void *p)
 {
+	hs_or_relaxed(&s->xsampled, hs_span_sample_bit(p));
 	hs_add_relaxed(&s->xn_samples, 1);
 	hs_poke(&s->row->n_samples, s->xn_samples);
 	if (s->state == HS_SPAN_SMALL && hs_own_is(t, s))
@@ -447,7 +523,7 @@ static void check_span(struct hs_tcache *t, struct hs_span *s, unsigned klass)
 
 	hs_verify(hs_own_is(t, s));
 	hs_verify(s->klass == klass);
-	for (struct hs_slot *slot = s->free; slot != NULL; slot = slot->next) {
+	for (struct hs_slot *slot = s->free; slot != &hs_slot_end; slot = slot->next) {
 		hs_verify(hs_span_is_slot(s, slot) && slot->seal == s);
 		n_free++;
 	}

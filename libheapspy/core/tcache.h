@@ -27,8 +27,7 @@
 /*
  * Owned partly used spans of one class beyond this go back to the bin at once, oldest first.  Many, because a
  * thread that frees a large population in random order otherwise pays for a bin's span with each object (measured:
- * 240 ns a free with 128, 115 with 512, 40 with 4096); not more, because nobody can take them from a thread that
- * sleeps.  Each tick gives back an eighth of those beyond HS_PARTIAL_KEEP.
+ * 240 ns a free with 128, 115 with 512, 40 with 4096).  hs_tcache_age() gives back what the thread does not use.
  */
 #define HS_PARTIAL_MAX 256u
 #define HS_PARTIAL_KEEP 16u
@@ -56,6 +55,7 @@ struct hs_ring {
 
 struct hs_tcache {
 	struct hs_span *active[HS_N_CLASSES]; /* hs_span_none where there is none */
+	struct hs_span **direct; /* the same by size, for malloc's fast path; see hs_tcache_set_direct().  May be NULL */
 	struct hs_arena *arena;
 	struct heapspy_thread *row;
 	struct heapspy_thread_class *class_rows;
@@ -75,7 +75,7 @@ struct hs_tcache {
 	void *thread;	  /* the shim's thread-local variables; NULL: not known */
 	struct {
 		int64_t countdown;
-		uint64_t n_slow, since_ns;
+		uint64_t since_ns;
 		bool drained;
 	} idle; /* the helper's, under the heap's threads_lock */
 	uint64_t refills_seen[HS_N_CLASSES]; /* class_rows' n_refills at the last hs_tcache_age() */
@@ -83,10 +83,7 @@ struct hs_tcache {
 } HS_ALIGNED_LINE;
 
 /* Stands for "no span": its list is always empty. */
-extern struct hs_span hs_span_none;
-/* Stands for "no tcache": every malloc and every free leaves the fast path. */
-extern struct hs_tcache hs_tcache_none;
-
+extern struct hs_span hs_span_none HS_HIDDEN;
 enum hs_corruption {
 	HS_DOUBLE_FREE,
 	HS_BAD_POINTER, /* not the start of a live block */
@@ -99,6 +96,13 @@ extern void (*hs_on_corruption)(enum hs_corruption what, const void *p, const st
 void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_thread *row,
 		    struct heapspy_thread_class *class_rows, uint32_t id);
 
+/* Requests up to here find their span by (bytes + 15) / 16, without a look at the table of classes. */
+#define HS_DIRECT_MAX ((size_t)1024)
+#define HS_DIRECT_ENTRIES (HS_DIRECT_MAX / HS_SLOT_ALIGN + 1)
+
+/* Keeps active[] in `direct` too, HS_DIRECT_ENTRIES of them, from now on; NULL: no longer. */
+void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct);
+
 /* Lets go of everything; the tcache is as after hs_tcache_init(). */
 void hs_tcache_drain(struct hs_tcache *t);
 
@@ -108,6 +112,9 @@ void hs_tcache_leave(struct hs_tcache *t);
 /* A tcache that was left, for another thread: less work than hs_tcache_init(). */
 void hs_tcache_reuse(struct hs_tcache *t, struct hs_arena *arena);
 
+/* A slot of what the thread owns already, without system call or clock, mostly without a lock; NULL: refill. */
+void *hs_tcache_refill_own(struct hs_tcache *t, unsigned klass);
+
 /* A slot of a new or refilled active span; NULL when out of memory. */
 void *hs_tcache_refill(struct hs_tcache *t, unsigned klass);
 
@@ -116,9 +123,6 @@ void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s);
 
 /* Any free into a small span. */
 void hs_tcache_free_slow(struct hs_tcache *t, struct hs_span *s, void *p);
-
-/* The active span's list is damaged: reports, and lets the list go. */
-void hs_tcache_bad_list(struct hs_tcache *t, struct hs_span *s, void *p);
 
 /* Publishes all gathered remote frees. */
 void hs_tcache_flush(struct hs_tcache *t);
@@ -136,8 +140,8 @@ void hs_tcache_age(struct hs_tcache *t);
 /* After a fork: makes free list and counters from the seals.  No ring may hold slots of the span. */
 void hs_tcache_make_anew(struct hs_span *s);
 
-/* A sample was placed into a slot just allocated by `t`. */
-void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s);
+/* A sample was placed into the slot `p` just allocated by `t`. */
+void hs_tcache_mark_sampled(struct hs_tcache *t, struct hs_span *s, const void *p);
 
 /* Asserts the invariants of an idle tcache. */
 void hs_tcache_check(struct hs_tcache *t);
@@ -145,35 +149,14 @@ void hs_tcache_check(struct hs_tcache *t);
 /* Pops a slot of the active span; NULL: hs_tcache_refill(). */
 HS_INLINE void *hs_tcache_pop(struct hs_tcache *t, unsigned klass)
 {
-	struct hs_span *s = t->active[klass];
-	struct hs_slot *slot = s->free;
-
-	if (hs_unlikely(slot == NULL))
-		return NULL;
-	if (hs_unlikely(slot->seal != s)) {
-		hs_tcache_bad_list(t, s, slot);
-		return NULL;
-	}
-	s->free = slot->next;
-	slot->seal = NULL;
-	hs_bump(&s->row->used, 1);
-	return slot;
+	return hs_span_pop(t->active[klass]);
 }
 
 /* Pushes a slot of an owned span without samples; false: hs_tcache_free_slow(). */
 HS_INLINE bool hs_tcache_push(struct hs_tcache *t, struct hs_span *s, void *p)
 {
-	struct hs_slot *slot = p;
-
-	if (hs_unlikely(hs_load_relaxed(&s->xowner) != (uintptr_t)t))
+	if (!hs_span_push(s, (uintptr_t)t, p))
 		return false;
-	if (hs_unlikely(!hs_span_is_slot(s, p) || hs_slot_looks_free(slot, s)))
-		return false;
-	slot->seal = s;
-	slot->next = s->free;
-	hs_compiler_fence(); /* a fork between the two stores must find a whole list */
-	s->free = slot;
-	hs_bump(&s->row->used, -1u);
 	if (hs_unlikely(hs_peek(&s->row->used) == 0))
 		hs_tcache_emptied(t, s);
 	return true;

@@ -52,13 +52,29 @@ static void count_call(void)
 #endif
 }
 
-static void *map(void *hint, size_t bytes, int flags)
+static void *map_as(void *hint, size_t bytes, int protection, int flags)
 {
 	long ret;
 
-	ret = hs_syscall6(SYS_mmap, hint, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	ret = hs_syscall6(SYS_mmap, hint, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 	count_call();
 	return is_error(ret) ? NULL : (void *)ret;
+}
+
+static void *map(void *hint, size_t bytes, int flags)
+{
+	return map_as(hint, bytes, PROT_READ | PROT_WRITE, flags);
+}
+
+void *hs_vm_map_readable(size_t bytes)
+{
+	return map_as(NULL, bytes, PROT_READ, MAP_NORESERVE);
+}
+
+bool hs_vm_make_writable(void *addr, size_t bytes)
+{
+	count_call();
+	return !is_error(hs_syscall3(SYS_mprotect, addr, bytes, PROT_READ | PROT_WRITE));
 }
 
 void hs_vm_unmap(void *addr, size_t bytes)

@@ -24,6 +24,12 @@ size_t hs_vm_page_bytes(void);
  */
 void *hs_vm_map(size_t bytes, size_t align);
 
+/* Maps zero pages that may only be read, which no limit but that of address space counts; NULL when refused. */
+void *hs_vm_map_readable(size_t bytes);
+
+/* Lets a page-aligned part of hs_vm_map_readable() be written.  False when refused. */
+bool hs_vm_make_writable(void *addr, size_t bytes);
+
 /* Gives the range back entirely. */
 void hs_vm_unmap(void *addr, size_t bytes);
 

@@ -5,15 +5,19 @@
  * A thread's cache is its own: the fast path asks nobody.  So the helper must know that a thread is not on its fast
  * path before it drains the cache, and the thread must notice before it uses the cache again:
  *
- *	helper: xseized = 1;  cache = none;  look at the thread;  drain if it sleeps;  xseized = 0
- *	thread: each malloc and free reads `cache` anew: none -> slow path -> waits while xseized, then goes on
+ *	helper: xseized = 1;  token = SEIZED;  direct[] = none;  look at the thread;  drain if it sleeps;  xseized = 0
+ *	thread: each free compares the token, each malloc pops direct[] or looks at the token -> slow path
+ *	        -> waits while xseized, makes token and direct[] anew, goes on
+ *
+ * The token is exchanged by compare-and-swap, so a thread that has hidden its tcache is left alone; and what the helper
+ * stores never does more harm to a thread that is awake than a slow path.
  *
  * The look is /proc/self/task/TID/syscall: the kernel tells number, stack pointer and address of a system call that
  * the thread is blocked in, taken while it is off the processor.  A thread that is switched out takes the lock of its
  * run queue, as the look does, so what the helper stored before it is seen when the thread comes back.  Blocked in a call
  * that was not made from our text, it can be on a fast path only below a signal handler; such a handler's frame on the
  * stack holds the interrupted address.  Any doubt - not blocked, a stack whose top we do not know or that cannot be
- * read, vfork, a frame of ours - leaves the thread alone: that `cache` is none costs it one slow path.
+ * read, vfork, a frame of ours - leaves the thread alone.
  *
  * x86-64 only: elsewhere the frame of a signal is not told from other words.
  */
@@ -153,9 +157,10 @@ static void let_loose(struct hs_tcache *t)
 		(void)hs_syscall3(SYS_futex, &t->xseized, FUTEX_WAKE_PRIVATE, 1);
 }
 
-void hs_idle_wait(struct hs_tcache *t)
+void hs_idle_back(struct hs_tls *tls)
 {
 	const struct timespec a_while = {.tv_nsec = 10000000};
+	struct hs_tcache *t = tls->own;
 	uint32_t seized;
 
 	/* [mo:tcache-seized acquire] */
@@ -165,6 +170,22 @@ void hs_idle_wait(struct hs_tcache *t)
 		if (seized == 2 || hs_cas_relaxed(&t->xseized, &seized, 2))
 			(void)hs_syscall4(SYS_futex, &t->xseized, FUTEX_WAIT_PRIVATE, 2, &a_while);
 	}
+	hs_tcache_set_direct(t, tls->direct);
+	hs_compiler_fence();
+	tls->token = (uintptr_t)t;
+}
+
+/* The thread's next malloc or free takes a slow path; false: it is in one. */
+static bool take_token(struct hs_tcache *t, struct hs_tls *tls)
+{
+	uintptr_t token = (uintptr_t)t;
+
+	/* [mo:tcache-seized seq_cst] before the look that counts */
+	if (!hs_cas_seq_cst(&tls->token, &token, HS_TOKEN_SEIZED) && token != HS_TOKEN_SEIZED)
+		return false;
+	for (unsigned i = 0; i < HS_DIRECT_ENTRIES; i++)
+		hs_store_relaxed(&tls->direct[i], &hs_span_none);
+	return true;
 }
 
 /* Drains the cache if its thread sleeps.  The caller holds threads_lock, so the thread cannot end meanwhile. */
@@ -175,12 +196,10 @@ static bool drain_locked(struct hs_tcache *t)
 	uint64_t top = t->tid == hs_process.main_tid ? hs_process.main_stack_high : (uintptr_t)tls;
 	bool done;
 
-	if (tls == NULL || !sleeps(t, tls, top))
+	if (!sleeps(t, tls, top))
 		return false;
-	hs_store_relaxed(&t->xseized, 1);
-	/* [mo:tcache-seized seq_cst] both stores before the look that counts */
-	hs_store_seq_cst(&tls->cache, &hs_tcache_none);
-	done = sleeps(t, tls, top);
+	hs_store_seq_cst(&t->xseized, 1); /* [mo:tcache-seized seq_cst] */
+	done = take_token(t, tls) && sleeps(t, tls, top) && hs_load_relaxed(&tls->token) == HS_TOKEN_SEIZED;
 	if (done) {
 		hs_tcache_drain(t);
 		t->waits = (struct hs_waited){0};
@@ -196,16 +215,19 @@ static bool drain_locked(struct hs_tcache *t)
 static bool is_due(struct hs_tcache *t, uint64_t now_ns, uint64_t idle_ns)
 {
 	const struct hs_tls *tls = t->thread;
-	uint64_t slow = hs_load_relaxed(&t->row->n_slow);
-	int64_t countdown;
+	struct {
+		int64_t countdown;
+		uintptr_t token;
+	} now;
 
-	/* one that was drained comes back through a slow path */
-	if (tls == NULL || (t->idle.drained && slow == t->idle.n_slow) ||
-	    !copy_from(&tls->countdown, &countdown, sizeof(countdown)))
+	_Static_assert(offsetof(struct hs_tls, token) == sizeof(now.countdown), "copied at once");
+	if (tls == NULL || !copy_from(tls, &now, sizeof(now)))
 		return false;
-	if (countdown != t->idle.countdown || slow != t->idle.n_slow) {
-		t->idle.countdown = countdown;
-		t->idle.n_slow = slow;
+	/* one that was drained comes back with a token of its own */
+	if (t->idle.drained && now.token == HS_TOKEN_SEIZED)
+		return false;
+	if (now.countdown != t->idle.countdown || t->idle.drained) {
+		t->idle.countdown = now.countdown;
 		t->idle.since_ns = now_ns;
 		t->idle.drained = false;
 	}

@@ -193,8 +193,10 @@ void hs_thread_started(struct hs_tls *tls)
 		hs_promote_alone(1);
 	hs_guard_begin(tls);
 	tls->own = hs_heap_attach(&ps->heap, tid);
-	if (tls->own != NULL)
+	if (tls->own != NULL) {
 		tls->own->thread = tls;
+		hs_tcache_set_direct(tls->own, tls->direct);
+	}
 	hs_guard_end(tls);
 	if (tls->own == NULL) {
 		tls->state = HS_GONE;

@@ -9,48 +9,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/pagemap.h"
 #include "shim/family.h"
 #include "shim/process.h"
 
-__thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden"))) = {
-	.cache = &hs_tcache_none,
-};
+__thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-HS_EXPORT void *malloc(size_t bytes)
+/* Requests that do not find their span in `direct`. */
+static HS_NOINLINE void *malloc_above_direct(size_t bytes)
 {
 	struct hs_tls *tls = &hs_tls;
 
-	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely((tls->countdown -= (int64_t)bytes) >= 0)) {
-		void *p = hs_tcache_pop(tls->cache, hs_sizeclass_of(bytes));
+	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
+		/* the helper empties `direct` before it takes the tcache, but not what is found otherwise */
+		bool mine = hs_likely(tls->token != HS_TOKEN_SEIZED);
+		void *p = mine ? hs_tcache_pop(tls->own, hs_sizeclass_of(bytes)) : NULL;
 
-		if (hs_likely(p != NULL))
-			return p;
+		return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
 	}
 	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
 }
 
+HS_EXPORT void *malloc(size_t bytes)
+{
+	struct hs_tls *tls = &hs_tls;
+	void *p;
+
+	if (hs_unlikely(bytes > HS_DIRECT_MAX))
+		return malloc_above_direct(bytes);
+	if (hs_unlikely(hs_spend(&tls->countdown, (int64_t)bytes)))
+		return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
+	p = hs_span_pop(tls->direct[(bytes + HS_SLOT_ALIGN - 1) / HS_SLOT_ALIGN]);
+	return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
+}
+
 HS_EXPORT void free(void *p)
 {
-	struct hs_span *s = hs_pagemap_get(p);
+	struct hs_span *s = hs_front_get(p);
 
-	if (hs_likely(s != NULL) && hs_likely(hs_tcache_push(hs_tls.cache, s, p)))
-		return;
-	hs_free_slow(p, s);
+	if (hs_unlikely(!hs_span_push(s, hs_tls.token, p)))
+		hs_free_slow(p);
+	else if (hs_unlikely(hs_peek(&s->row->used) == 0))
+		hs_free_emptied(s);
 }
 
 HS_EXPORT void *calloc(size_t n, size_t size)
 {
 	size_t bytes = hs_mul_sat(n, size);
-	struct hs_tls *tls = &hs_tls;
 
 	/* glibc's loader callocs the vector of thread-local blocks just before it makes a thread */
 	if (hs_unlikely(size == 16) && hs_unlikely(!hs_load_relaxed(&hs_process.xmade_threads)))
 		hs_calloc_hint(__builtin_return_address(0));
-	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely((tls->countdown -= (int64_t)bytes) >= 0)) {
-		void *p = hs_tcache_pop(tls->cache, hs_sizeclass_of(bytes));
+	if (hs_likely(bytes <= HS_SMALL_MAX)) {
+		void *p = malloc(bytes);
 
-		if (hs_likely(p != NULL))
-			return memset(p, 0, bytes);
+		return hs_likely(p != NULL) ? memset(p, 0, bytes) : NULL;
 	}
 	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, true);
 }
@@ -103,11 +116,18 @@ HS_EXPORT void free_aligned_sized(void *p, size_t align, size_t bytes)
 
 void *hs_alloc_aligned(size_t align, size_t bytes)
 {
+	struct hs_tls *tls = &hs_tls;
+	void *p;
+
 	if (align <= HS_SLOT_ALIGN)
 		return malloc(bytes);
-	/* the slow path takes what it needs off the countdown for large requests only */
-	if (bytes <= HS_SMALL_MAX)
-		hs_tls.countdown -= (int64_t)bytes;
+	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
+		unsigned klass = hs_sizeclass_of_aligned(bytes, align);
+
+		p = klass != HS_N_CLASSES && tls->token != HS_TOKEN_SEIZED ? hs_tcache_pop(tls->own, klass) : NULL;
+		if (hs_likely(p != NULL))
+			return p;
+	}
 	return hs_alloc_slow(bytes, align, false);
 }
 

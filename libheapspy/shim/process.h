@@ -6,8 +6,8 @@
  *
  * Layer:   shim/
  * Locking: tick_lock, HS_RANK_SEGMENT: one housekeeper at a time
- * Signals: a slow path sets `depth` and hides the tcache; a handler that calls malloc meanwhile finds that
- *          and is served from the emergency store, without a lock
+ * Signals: a slow path sets `depth` and hides the tcache (hs_tls_hide); a handler that calls malloc meanwhile finds
+ *          that and is served from the emergency store, without a lock
  */
 #ifndef HS_SHIM_PROCESS_H
 #define HS_SHIM_PROCESS_H
@@ -65,15 +65,21 @@ struct hs_process {
 
 enum hs_thread_state { HS_FRESH, HS_ATTACHED, HS_GONE };
 
+/*
+ * All zero at first, which sends every call to the slow path.  A thread whose tcache is hidden, or that has none, has a
+ * countdown that is never positive and a token that is no span's owner; its count goes on in `budget`.
+ */
 struct hs_tls {
-	struct hs_tcache *cache; /* &hs_tcache_none: take the slow path */
-	int64_t countdown;	 /* bytes until the next sample or tick */
+	int64_t countdown; /* bytes until the next sample or tick; not positive: take the slow path */
+	uintptr_t token;   /* owner word of the spans that free() may push to */
+	struct hs_span *direct[HS_DIRECT_ENTRIES]; /* active spans by size; valid while the countdown is positive */
 	/* slow paths only */
 	struct hs_tcache *own;
-	int64_t mark; /* countdown when allocated_bytes was last brought up to date */
+	int64_t budget; /* the countdown, while that is not to be seen */
+	int64_t mark;	/* budget when allocated_bytes was last brought up to date */
 	uint32_t depth;
 	uint32_t state; /* enum hs_thread_state */
-	uint32_t n_slow;
+	uint32_t n_slow, n_near;
 	uint32_t exit_rounds;
 	uint64_t looked_ns, aged_ns; /* coarse: last hs_tick() by time, last hs_tcache_age() */
 	bool walking, ticking, fork_unprepared;
@@ -82,19 +88,42 @@ struct hs_tls {
 	void *deferred; /* freed by handlers during a slow path */
 };
 
-extern struct hs_process hs_process;
+extern struct hs_process hs_process HS_HIDDEN;
 extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-/* idle.c: drains the caches of threads that sleep; the helper calls it */
-void hs_idle_drain(uint64_t now_ns);
-void hs_idle_wait(struct hs_tcache *t);
+/*
+ * A token that is no span's owner either: the helper has, or has had, the thread's tcache in its hands (idle.c), and its
+ * `direct` may be empty.  Every slow path begins with hs_idle_back() then.
+ */
+#define HS_TOKEN_SEIZED HS_OWNER_SAMPLED
 
-/* After `depth` is set and before the thread's own cache is used: the helper may have it in its hands. */
-HS_INLINE void hs_idle_check(struct hs_tcache *own)
+void hs_idle_back(struct hs_tls *tls);
+
+/* Far enough below zero that what handlers allocate meanwhile does not matter. */
+#define HS_HIDDEN_COUNTDOWN (INT64_MIN / 2)
+
+HS_INLINE void hs_tls_hide(struct hs_tls *tls)
 {
-	/* [mo:tcache-seized acquire] */
-	if (hs_unlikely(own != NULL && hs_load_acquire(&own->xseized) != 0))
-		hs_idle_wait(own);
+	if (hs_likely(tls->token != 0))
+		tls->budget = tls->countdown;
+	tls->countdown = HS_HIDDEN_COUNTDOWN;
+	tls->token = 0;
+	hs_compiler_fence();
+}
+
+HS_INLINE void hs_tls_show(struct hs_tls *tls)
+{
+	hs_compiler_fence();
+	if (hs_unlikely(tls->own == NULL))
+		return;
+	tls->token = (uintptr_t)tls->own;
+	tls->countdown = tls->budget;
+}
+
+/* What is left of the countdown, wherever it stands now. */
+HS_INLINE int64_t *hs_tls_left(struct hs_tls *tls)
+{
+	return tls->token != 0 ? &tls->countdown : &tls->budget;
 }
 
 /*
@@ -104,21 +133,28 @@ HS_INLINE void hs_idle_check(struct hs_tcache *own)
 HS_INLINE void hs_guard_begin(struct hs_tls *tls)
 {
 	tls->depth = 1;
-	tls->cache = &hs_tcache_none;
-	hs_compiler_fence();
-	hs_idle_check(tls->own);
+	if (hs_unlikely(tls->token == HS_TOKEN_SEIZED))
+		hs_idle_back(tls);
+	hs_tls_hide(tls);
 }
 
 void hs_guard_end(struct hs_tls *tls);
 
+/* idle.c: drains the caches of threads that sleep; the helper calls it */
+void hs_idle_drain(uint64_t now_ns);
+
 /* slow.c */
 void *hs_alloc_slow(size_t bytes, size_t align, bool zero);
-void hs_free_slow(void *p, struct hs_span *s);
+void hs_free_slow(void *p);
+/* malloc of up to HS_SMALL_MAX bytes, taken off the countdown already, whose active span has no slot left. */
+void *hs_alloc_next(size_t bytes);
+/* The fast path of free has emptied an owned span. */
+void hs_free_emptied(struct hs_span *s);
 void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes);
 size_t hs_usable(const void *p);
 /* Empties the caller's cache and gathers; purges if asked.  Returns bytes purged. */
 uint64_t hs_trim_now(bool purge);
-/* Adds what the thread has requested since the last time to its row. */
+/* Adds what the thread has requested since the last time to its row.  Pre: hidden. */
 void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t);
 /* Blocks freed by signal handlers in the middle of a slow path. */
 void hs_free_deferred(struct hs_tls *tls);

@@ -2,12 +2,13 @@
 /*
  * From an allocation to a sample and back: the glue between the heap and prof/.
  *
- *	countdown < 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
+ *	countdown <= 0 -> walk the stack -> site row -> live table -> mark the span -> new countdown
  *	free into a marked span -> live table says whether it was a sample -> site row
  */
 #include <sys/uio.h>
 
 #include "base/bits.h"
+#include "core/ownership.h"
 #include "os/sys.h"
 #include "os/vm.h"
 #include "shim/process.h"
@@ -38,15 +39,16 @@ void hs_profile_init(void)
 void hs_profile_arm(struct hs_tls *tls)
 {
 	uint64_t interval = hs_load_relaxed(&hs_process.profiling) ? hs_sampler_interval(&hs_process.sampler) : 0;
-	int64_t gap = HS_TICK_BYTES;
+	int64_t gap = HS_TICK_BYTES, *left = hs_tls_left(tls);
 
 	if (interval != 0)
 		gap = hs_sampler_draw(&tls->sampler, interval);
 	else
 		tls->sampler.interval_bytes = 0;
 	/* what is owed since the last publication must not get lost with the old countdown */
-	tls->mark += gap - tls->countdown;
-	tls->countdown = gap;
+	gap++; /* due at 0, so that the fast path has one comparison for "due" and "never seen this thread" */
+	tls->mark += gap - *left;
+	*left = gap;
 }
 
 static bool in_main_thread(const struct hs_tls *tls)
@@ -133,7 +135,7 @@ static void record(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
 		if (stale.birth_ns != 0)
 			hs_sitetab_count_free(&ps->sites, stale.site, stale.size_bytes, stale.interval_bytes,
 					      stale.birth_ns, now, false);
-		hs_tcache_mark_sampled(tls->own, s);
+		hs_tcache_mark_sampled(tls->own, s, p);
 	}
 	if (tls->own != NULL)
 		tls->own->row->n_samples++;
@@ -170,6 +172,9 @@ void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p)
 	if (hs_livetab_remove(&ps->live, (uintptr_t)p, &live)) {
 		hs_sub_relaxed(&s->xn_samples, 1);
 		hs_poke(&s->row->n_samples, hs_load_relaxed(&s->xn_samples));
+		/* only the owner adds bits, so only it may clear them; in a shared cache several threads are the owner */
+		if (hs_load_relaxed(&s->xn_samples) == 0 && tls->own != NULL && hs_own_is(tls->own, s))
+			hs_store_relaxed(&s->xsampled, 0);
 		hs_sitetab_count_free(&ps->sites, live.site, live.size_bytes, live.interval_bytes, live.birth_ns,
 				      hs_now_ns(), live.thread != mine);
 	}

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/ownership.h"
 #include "os/sys.h"
 #include "os/vm.h"
 #include "shim/family.h"
@@ -18,6 +19,12 @@
 /* Slow paths between two looks at the clock; a slow path is a span, a page of slots or a large object. */
 #define SLOW_PER_LOOK 4u
 #define LOOK_NS UINT64_C(100000000)
+/* Slow paths between two hs_tcache_tick(). */
+#define SLOW_PER_TIDY 64u
+/* Frees beside the fast path for each that takes the slow one. */
+#define NEAR_PER_SLOW 256u
+/* Frees of a thread that has never allocated until it gets a tcache; exiting threads free a few blocks. */
+#define FREES_BEFORE_CACHE 16u
 
 /* The cache to work with; NULL when this call interrupts a slow path or there is no memory. */
 static struct hs_tcache *enter(struct hs_tls *tls)
@@ -32,13 +39,9 @@ static struct hs_tcache *enter(struct hs_tls *tls)
 		hs_process_cloned();
 	if (hs_unlikely(tls->state == HS_FRESH) && hs_process.options.tcache)
 		hs_thread_started(tls);
-	tls->depth = 1;
-	tls->cache = &hs_tcache_none;
-	hs_compiler_fence();
-	if (hs_likely(tls->own != NULL)) {
-		hs_idle_check(tls->own);
+	hs_guard_begin(tls);
+	if (hs_likely(tls->own != NULL))
 		return tls->own;
-	}
 	t = hs_heap_borrow(&hs_process.heap, hs_heap_default_arena(&hs_process.heap));
 	if (t == NULL)
 		tls->depth = 0;
@@ -61,9 +64,7 @@ static void leave(struct hs_tls *tls, struct hs_tcache *t, struct hs_waited *ret
 
 void hs_guard_end(struct hs_tls *tls)
 {
-	hs_compiler_fence();
-	if (tls->own != NULL)
-		tls->cache = tls->own;
+	hs_tls_show(tls);
 	tls->depth = 0;
 	if (hs_unlikely(tls->deferred != NULL))
 		hs_free_deferred(tls);
@@ -71,8 +72,8 @@ void hs_guard_end(struct hs_tls *tls)
 
 void hs_publish_allocated(struct hs_tls *tls, struct hs_tcache *t)
 {
-	hs_bump(&t->row->allocated_bytes, (uint64_t)(tls->mark - tls->countdown));
-	tls->mark = tls->countdown;
+	hs_bump(&t->row->allocated_bytes, (uint64_t)(tls->mark - tls->budget));
+	tls->mark = tls->budget;
 }
 
 /*
@@ -118,12 +119,12 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
 	struct hs_tcache *t;
+	/* the fast path has counted small requests, if the thread's countdown was to be seen */
+	bool counted = tls->token != 0 && bytes <= HS_SMALL_MAX;
 	void *p;
 
 	if (bytes > PTRDIFF_MAX || align > PTRDIFF_MAX)
 		return refuse(bytes);
-	if (bytes > HS_SMALL_MAX)
-		tls->countdown -= (int64_t)bytes;
 	t = enter(tls);
 	if (t == NULL) {
 		p = hs_emergency_alloc(bytes, align);
@@ -131,7 +132,9 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 			return refuse(bytes);
 		return zero ? memset(p, 0, bytes) : p;
 	}
-	if (hs_unlikely(tls->n_slow % 64 == 63))
+	if (!counted)
+		tls->budget -= (int64_t)bytes;
+	if (hs_unlikely(tls->n_slow % SLOW_PER_TIDY == SLOW_PER_TIDY - 1))
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
 	if (hs_unlikely(p == NULL)) {
@@ -143,10 +146,31 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	leave(tls, t, &waited);
 	if (p == NULL)
 		return refuse(bytes);
-	if (tls->countdown < 0)
+	if (*hs_tls_left(tls) <= 0)
 		hs_profile_alloc(tls, p, bytes);
 	after(tls, &waited);
 	return p;
+}
+
+void *hs_alloc_next(size_t bytes)
+{
+	struct hs_tls *tls = &hs_tls;
+	void *p;
+
+	if (hs_likely(tls->token != 0) && !hs_was_cloned()) {
+		unsigned klass = hs_sizeclass_of(bytes);
+
+		hs_guard_begin(tls);
+		/* the helper may have looked at us while we were awake, and have left nothing there */
+		if (hs_unlikely(bytes <= HS_DIRECT_MAX && tls->direct[(bytes + HS_SLOT_ALIGN - 1) / HS_SLOT_ALIGN] !=
+								  tls->own->active[klass]))
+			hs_tcache_set_direct(tls->own, tls->direct);
+		p = hs_tcache_refill_own(tls->own, klass);
+		hs_guard_end(tls);
+		if (hs_likely(p != NULL))
+			return p;
+	}
+	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
 }
 
 /* ---- free ---- */
@@ -188,7 +212,7 @@ void hs_free_deferred(struct hs_tls *tls)
 		void *p = tls->deferred;
 
 		tls->deferred = *(void **)p;
-		hs_free_slow(p, hs_pagemap_get(p));
+		hs_free_slow(p);
 	}
 }
 
@@ -199,6 +223,9 @@ static struct hs_tcache *enter_for(struct hs_tls *tls, struct hs_span *s)
 
 	if (hs_likely(tls->own != NULL) || tls->depth != 0 || hs_load_relaxed(&hs_process.xready) != 1)
 		return enter(tls);
+	/* a thread that only frees gets one too once it is seen to: a consumer of what others make */
+	if (tls->state == HS_FRESH && ++tls->n_near >= FREES_BEFORE_CACHE)
+		return enter(tls);
 	if (hs_was_cloned())
 		hs_process_cloned();
 	tls->depth = 1;
@@ -208,19 +235,63 @@ static struct hs_tcache *enter_for(struct hs_tls *tls, struct hs_span *s)
 	return t;
 }
 
-void hs_free_slow(void *p, struct hs_span *s)
+void hs_free_emptied(struct hs_span *s)
+{
+	struct hs_tls *tls = &hs_tls;
+
+	/* a handler may have come between the push and here, and anything have become of the span */
+	if (tls->token == 0 || tls->depth != 0)
+		return;
+	hs_guard_begin(tls);
+	if (hs_own_is(tls->own, s) && hs_own_used(s) == 0)
+		hs_tcache_emptied(tls->own, s);
+	hs_guard_end(tls);
+}
+
+/*
+ * The common cases beside the fast path: an own span that holds samples, of which this is none; somebody else's span;
+ * one that nobody owns.  False: it has to be looked at in full.
+ */
+static bool free_near(struct hs_tls *tls, void *p)
+{
+	struct hs_span *s = hs_front_get(p);
+
+	/* what the front finds is a small span in use if the slot fits */
+	if (tls->token == 0 || !hs_span_is_slot(s, p) || hs_slot_looks_free(p, s) || hs_was_cloned())
+		return false;
+	if (hs_load_relaxed(&s->xn_samples) != 0 && hs_span_may_be_sample(s, p))
+		return false;
+	if (hs_span_push(s, tls->token | HS_OWNER_SAMPLED, p)) {
+		/* it may be empty all the same: samples can be lost */
+		if (hs_unlikely(hs_peek(&s->row->used) == 0))
+			hs_free_emptied(s);
+		return true;
+	}
+	/* now and then the long way, for the sake of ticks */
+	if (hs_unlikely(++tls->n_near % NEAR_PER_SLOW == 0))
+		return false;
+	hs_guard_begin(tls);
+	hs_tcache_free_slow(tls->own, s, p);
+	hs_guard_end(tls);
+	return true;
+}
+
+void hs_free_slow(void *p)
 {
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
 	struct hs_tcache *t;
+	struct hs_span *s;
 
-	if (p == NULL)
+	if (p == NULL || free_near(tls, p))
 		return;
+	s = hs_pagemap_get(p);
 	if (hs_unlikely(s == NULL)) {
 		free_foreign(p);
 		return;
 	}
-	if (tls->depth == 0 && hs_load_relaxed(&s->xn_samples) != 0)
+	if (tls->depth == 0 && hs_load_relaxed(&s->xn_samples) != 0 &&
+	    (s->state != HS_SPAN_SMALL || hs_span_may_be_sample(s, p)))
 		hs_profile_free(tls, s, p);
 	t = enter_for(tls, s);
 	if (t == NULL) {
@@ -250,6 +321,7 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	struct hs_waited waited;
 	struct hs_tcache *t;
 	bool sampled = hs_load_relaxed(&s->xn_samples) != 0;
+	int64_t *left;
 	void *q;
 
 	if (s->state == HS_SPAN_SMALL || (t = enter_for(tls, s)) == NULL)
@@ -261,8 +333,9 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	/* for the sampler it is a free and a malloc: the object has another size from now on */
 	if (sampled)
 		hs_profile_free(tls, s, p);
-	tls->countdown -= (int64_t)bytes;
-	if (tls->countdown < 0)
+	left = hs_tls_left(tls);
+	*left -= (int64_t)bytes;
+	if (*left <= 0)
 		hs_profile_alloc(tls, q, bytes);
 	after(tls, &waited);
 	return q;

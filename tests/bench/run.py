@@ -1,105 +1,89 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""run.py [--rounds N] [--no-instructions] [--conf CONF] [MODE...]: malloc's cost under each allocator, side by side.
+"""run.py [OPTIONS]: CPU time, wall time and memory of micro benchmarks and real programs under each allocator.
 
-All allocators take turns within a round, so that a busy machine hits all alike; medians over the rounds, ratios to the
-best of the peers.  Instructions come from `valgrind --tool=cachegrind` as a difference of two runs, so that start-up
-does not count.  HEAPSPY_LIB names our library, BENCH_PAIR the program.
+The raw runs go to a CSV file as they come, the tables to Markdown and CSV beside it.  README.md has the method.
 """
 import argparse
-import glob
 import os
-import re
-import shutil
-import statistics
-import subprocess
+import random
 import sys
+import time
 
-COUNTS = {"pair": 20000000, "replace": 8000000, "batch": 15000000, "overflow": 4000000, "doubling": 8000000,
-	"large": 6000, "prodcons": 6000000}
-LIBDIRS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib"]
-PEERS = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "mimalloc": "libmimalloc.so.2*"}
-
-
-def allocators(conf):
-	"""name: environment, in the order of the columns; those that are not installed are left out."""
-	found = {"glibc": {}}
-	for name, pattern in PEERS.items():
-		for folder in LIBDIRS:
-			paths = sorted(glob.glob(os.path.join(folder, pattern)))
-			if paths:
-				found[name] = {"LD_PRELOAD": paths[0]}
-				break
-	ours = os.environ.get("HEAPSPY_LIB", "build/libheapspy/libheapspy.so")
-	if os.access(ours, os.R_OK):
-		found["heapspy"] = {"LD_PRELOAD": os.path.abspath(ours), "HEAPSPY_CONF": conf}
-		found["no samples"] = {"LD_PRELOAD": os.path.abspath(ours), "HEAPSPY_CONF": ",".join(filter(None, [conf, "sample:0"]))}
-	return found
+import allocators
+import driver
+import real
+import table
+from measure import Context
+from service import Place
 
 
-def clean_env(extra):
-	env = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "HEAPSPY_CONF")}
-	env.update(extra)
-	return env
+def arguments():
+	parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+	parser.add_argument("--build", default="build-release", help="build folder with library and bench-micro (%(default)s)")
+	parser.add_argument("--lib", help="our library, instead of the build folder's")
+	parser.add_argument("--rounds", type=int, help="rounds (7; 3 with --quick)")
+	parser.add_argument("--only", default="", help="names of benchmarks or groups (micro, real), by comma")
+	parser.add_argument("--without", default="", help="names of benchmarks to leave out, by comma")
+	parser.add_argument("--allocators", default="", help="names, by comma (all)")
+	parser.add_argument("--conf", default="", help="more of HEAPSPY_CONF (statistics and sampling are on by default)")
+	parser.add_argument("--quick", action="store_true", help="3 rounds of less work")
+	parser.add_argument("--budget", type=float, default=0, metavar="MINUTES", help="start nothing that would end later")
+	parser.add_argument("--seed", type=int, help="of the order of the runs")
+	parser.add_argument("--out", default="", help="name of the results without suffix (a dated one in /tmp)")
+	parser.add_argument("--list", action="store_true", help="name the benchmarks and end")
+	return parser.parse_args()
 
 
-def instructions(program, mode, env, count):
-	"""Instructions of one operation, or None."""
-	def refs(n):
-		# valgrind must not be preloaded itself; it passes the variable on to the client
-		argv = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null", program, mode, str(n)]
-		p = subprocess.run(argv, env=clean_env(env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-			errors="replace", check=False, timeout=300)
-		match = re.search(r"I\s+refs:\s+([\d,]+)", p.stderr)
-		return int(match.group(1).replace(",", "")) if p.returncode == 0 and match else None
-	few, many = refs(count), refs(3 * count)
-	return None if few is None or many is None else (many - few) / (2 * count)
-
-
-def table(title, rows, columns, form):
-	print(f"\n{title}")
-	print(f"{'':12}" + "".join(f"{c:>12}" for c in columns))
-	for name, row in rows.items():
-		print(f"{name:12}" + "".join(f"{form(row.get(c)):>12}" for c in columns))
-		peers = [row[c] for c in columns if c not in ("heapspy", "no samples") and row.get(c)]
-		if row.get("heapspy") and peers:
-			print(f"{'':12}ours / glibc {row['heapspy'] / row['glibc']:.2f}, ours / best peer "
-				f"{row['heapspy'] / min(peers):.2f}")
+def variants(args, library, segments):
+	"""The allocators that take part."""
+	who = allocators.peers()
+	if library:
+		who.append(allocators.ours(library, segments, conf=args.conf))
+	who.append(allocators.Variant("stock", only=("redis",)))
+	if args.allocators:
+		who = [v for v in who if v.name in args.allocators.split(",")]
+	return who
 
 
 def main():
-	parser = argparse.ArgumentParser()
-	parser.add_argument("--rounds", type=int, default=5)
-	parser.add_argument("--no-instructions", action="store_true")
-	parser.add_argument("--conf", default="")
-	parser.add_argument("modes", nargs="*")
-	args = parser.parse_args()
-	program = os.environ.get("BENCH_PAIR", "build/tests/bench/bench-pair")
-	if not os.access(program, os.X_OK):
-		sys.exit(f"no program {program}; set BENCH_PAIR")
-	modes = args.modes or list(COUNTS)
-	who = allocators(args.conf)
-	ns = {m: {a: [] for a in who} for m in modes}
-	rss = {m: {a: [] for a in who} for m in modes}
-	for turn in range(args.rounds):
-		for mode in modes:
-			for name, env in who.items():
-				p = subprocess.run([program, mode, str(COUNTS[mode])], env=clean_env(env), stdout=subprocess.PIPE,
-					text=True, check=False, timeout=300)
-				if p.returncode == 0:
-					n, _, peak = p.stdout.split()
-					ns[mode][name].append(float(n))
-					rss[mode][name].append(float(peak))
-		print(f"round {turn + 1} of {args.rounds}", file=sys.stderr)
-	medians = {m: {a: statistics.median(v) for a, v in r.items() if v} for m, r in ns.items()}
-	peaks = {m: {a: statistics.median(v) for a, v in r.items() if v} for m, r in rss.items()}
-	show = lambda x: "-" if x is None else f"{x:.1f}"
-	table(f"CPU ns per operation, median of {args.rounds}", medians, who, show)
-	table("peak RSS, MiB", {m: {a: v / 1024 for a, v in r.items()} for m, r in peaks.items()}, who, show)
-	if not args.no_instructions and shutil.which("valgrind"):
-		counts = {"pair": 300000, "replace": 300000, "batch": 300000}
-		rows = {m: {a: instructions(program, m, e, counts[m]) for a, e in who.items()} for m in modes if m in counts}
-		table("instructions per operation (cachegrind)", rows, who, show)
+	args = arguments()
+	scale = 0.3 if args.quick else 1.0
+	rounds = args.rounds or (3 if args.quick else 7)
+	seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
+	library = args.lib or os.path.join(args.build, "libheapspy", "libheapspy.so")
+	micro = os.path.join(args.build, "tests", "bench", "bench-micro")
+	out = args.out or time.strftime("/tmp/bench-%Y-%m-%d-%H%M")
+	with Place("bench") as place:
+		context = Context(place, scale)
+		paths = driver.copies(context, library, {"micro": micro})
+		for name, path in (("library", library), ("micro", micro)):
+			if name not in paths:
+				print(f"no {path}: left out", file=sys.stderr)
+		benches = (driver.micros(paths["micro"], scale) if "micro" in paths else []) + real.programs(scale)
+		benches = [b for b in driver.choose(benches, [n for n in args.only.split(",") if n])
+			if b.name not in args.without.split(",")]
+		if args.list:
+			print("\n".join(f"{b.group:6} {b.name}" for b in benches))
+			return 0
+		who = variants(args, paths.get("library"), place.segments)
+		raw = driver.Raw(out + "-raw.csv", allocators.machine() + [("seed", seed), ("command", " ".join(sys.argv)),
+			("ours", args.conf or "as by default")])
+		print(f"seed {seed}; raw runs in {raw.path}", file=sys.stderr)
+		schedule = driver.Schedule(context, benches, who, raw, rounds, args.budget, seed)
+		try:
+			had = schedule.run()
+		except KeyboardInterrupt:
+			had = {}
+			print("\nstopped; the tables are of what has run", file=sys.stderr)
+	print("rounds: " + ", ".join(f"{name} {n}" for name, n in had.items()), file=sys.stderr)
+	table.write(raw.path, out)
+	failed = sum(schedule.failures.values())
+	if failed:
+		print(f"{failed} runs FAILED: " + ", ".join(f"{b} under {v} ({n})" for (b, v), n in schedule.failures.items()),
+			file=sys.stderr)
+	return 1 if failed or not had else 0
 
 
-main()
+if __name__ == "__main__":
+	sys.exit(main())

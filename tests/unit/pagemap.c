@@ -65,6 +65,42 @@ static void test_set(void **state)
 	hs_pagemap_set_ends(&span, NULL);
 }
 
+static void test_front(void **state)
+{
+	static struct hs_span span;
+	char *base = FAR + 64 * GIB + 40 * HS_PAGE_BYTES, *alias;
+	struct hs_prng prng;
+
+	hs_sizeclass_init(4096);
+	assert_non_null(hs_front_get(base)); /* before there is a front */
+	assert_false(hs_span_is_slot(hs_front_get(base), base));
+	hs_front_init();
+	hs_front_init(); /* again: nothing happens */
+	hs_prng_init(&prng, 1);
+	for (unsigned i = 0; i < 200000; i++) {
+		uint64_t bits = (uint64_t)hs_prng_next(&prng) << 32 | hs_prng_next(&prng);
+		void *p = (void *)(uintptr_t)(bits >> (i % 60));
+
+		must(!hs_span_is_slot(hs_front_get(p), p));
+	}
+	assert_true(hs_pagemap_prepare(base, 4 * HS_PAGE_BYTES));
+	span = (struct hs_span){.base = base, .n_pages = 4, .slot_bytes = 64, .inverse = hs_sizeclasses[3].inverse};
+	hs_span_set_extended(&span, 512);
+	hs_pagemap_set_all(&span, &span);
+	for (size_t i = 0; i < 4 * HS_PAGE_BYTES; i += 64) {
+		assert_ptr_equal(hs_front_get(base + i), &span);
+		assert_true(hs_span_is_slot(&span, base + i));
+	}
+	assert_false(hs_span_is_slot(hs_front_get(base - 64), base - 64));
+	/* a page that wants the same entry: the guess is wrong, and shows it */
+	alias = base + ((hs_front[-1] + 1) << HS_PAGE_SHIFT);
+	assert_ptr_equal(hs_front_get(alias), &span);
+	assert_false(hs_span_is_slot(&span, alias));
+	hs_pagemap_set_all(&span, NULL);
+	for (size_t i = 0; i < 4 * HS_PAGE_BYTES; i += 64)
+		assert_false(hs_span_is_slot(hs_front_get(base + i), base + i));
+}
+
 /* ---- threads make the same leaf ---- */
 
 static struct hs_span spans[4];
@@ -104,6 +140,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_threads),
 	};
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "base/prng.h"
 #include "core/span.h"
 
 static void check_classes(size_t page)
@@ -69,23 +70,60 @@ static void test_tables(void **state)
 	}
 }
 
-static void test_slots(void **state)
+/* Against division, in the span and around it. */
+static void check_near(const struct hs_span *s)
 {
-	struct hs_span s = {.base = (char *)((uintptr_t)1 << 40)};
+	ptrdiff_t bytes = (ptrdiff_t)s->n_slots * s->slot_bytes;
 
-	hs_sizeclass_init(4096);
-	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
-		size_t bytes = (size_t)hs_sizeclasses[c].span_pages * HS_PAGE_BYTES;
+	for (ptrdiff_t offset = -bytes; offset < 2 * bytes; offset += (offset & 4095) < 64 ? 1 : 16) {
+		bool want = offset >= 0 && offset % s->slot_bytes == 0 && offset / s->slot_bytes < s->n_extended;
 
-		s.inverse = hs_sizeclasses[c].inverse;
-		for (size_t offset = 0; offset < bytes; offset += offset % 4096 < 64 ? 1 : 16) {
-			bool want = offset % hs_sizeclasses[c].slot_bytes == 0;
+		if (hs_span_is_slot(s, s->base + offset) != want)
+			fail_msg("slots of %u, %u extended, offset %td", s->slot_bytes, s->n_extended, offset);
+	}
+}
 
-			if (hs_span_is_slot(&s, s.base + offset) != want)
-				fail_msg("class %u offset %zu", c, offset);
+/* free() asks with addresses from anywhere, because the front of the page map only guesses. */
+static void check_far(const struct hs_span *s, struct hs_prng *prng)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		uint64_t bits = ((uint64_t)hs_prng_next(prng) << 32 | hs_prng_next(prng)) >> (17 + i % 16);
+		uint64_t near = (uint64_t)(uintptr_t)s->base + ((uint64_t)(i % 400) << (20 + i % 27));
+		ptrdiff_t offset;
+
+		for (unsigned k = 0; k < 3; k++) {
+			uint64_t address = k == 0 ? bits : k == 1 ? near : near + (uint64_t)s->slot_bytes * (i % 9);
+
+			address &= ((uint64_t)1 << 47) - 1;
+			offset = (ptrdiff_t)(address - (uint64_t)(uintptr_t)s->base);
+			if (offset >= 0 && offset < (ptrdiff_t)s->n_slots * s->slot_bytes)
+				continue;
+			if (hs_span_is_slot(s, (void *)(uintptr_t)address))
+				fail_msg("slots of %u, address %p", s->slot_bytes, (void *)(uintptr_t)address);
 		}
 	}
-	s.inverse = 0; /* not a small span: nothing is a slot */
+}
+
+static void test_slots(void **state)
+{
+	static char *const bases[] = {(char *)((uintptr_t)1 << 40), (char *)((uintptr_t)0x7ffff << 28)};
+	struct hs_span s = {0};
+	struct hs_prng prng;
+
+	hs_prng_init(&prng, 1);
+	hs_sizeclass_init(4096);
+	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
+		s.base = bases[c % 2];
+		s.inverse = hs_sizeclasses[c].inverse;
+		s.slot_bytes = hs_sizeclasses[c].slot_bytes;
+		s.n_slots = hs_sizeclasses[c].n_slots;
+		for (unsigned part = 0; part < 3; part++) {
+			hs_span_set_extended(&s, s.n_slots * part / 2);
+			check_near(&s);
+		}
+		check_far(&s, &prng);
+	}
+	s.limit = 0; /* not a small span: nothing is a slot */
 	assert_false(hs_span_is_slot(&s, s.base));
 }
 

@@ -16,7 +16,7 @@ static struct hs_heap *heap;
 static struct hs_tcache *t, *u;
 static unsigned klass;
 static uint32_t n_slots;
-static void *p[20000];
+static void *p[(HS_PARTIAL_MAX + 20) * 64];
 
 static int setup(void **state)
 {
@@ -296,7 +296,7 @@ static void test_samples(void **state)
 
 	take(t, 0, 4);
 	s = span(0);
-	hs_tcache_mark_sampled(t, s);
+	hs_tcache_mark_sampled(t, s, p[0]);
 	assert_int_equal(s->xowner, (uintptr_t)t | HS_OWNER_SAMPLED);
 	assert_int_equal(s->row->n_samples, 1);
 	assert_false(hs_tcache_push(t, s, p[1])); /* the fast path says no, the slow one frees */
@@ -315,7 +315,7 @@ static void test_samples(void **state)
 	/* and a full one is claimed with its mark */
 	take(t, 0, 1);
 	take(t, 4, n_slots - 3);
-	hs_tcache_mark_sampled(t, s);
+	hs_tcache_mark_sampled(t, s, p[0]);
 	hs_tcache_drain(t);
 	assert_int_equal(s->xowner, HS_OWNER_FULL);
 	give(u, 0, 1);
@@ -393,11 +393,23 @@ static void test_double_free_everywhere(void **state)
 
 static void test_none(void **state)
 {
+	struct hs_span *direct[HS_DIRECT_ENTRIES];
+
+	hs_tcache_set_direct(t, direct);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++)
-		assert_null(hs_tcache_pop(&hs_tcache_none, c));
+		assert_null(hs_tcache_pop(t, c));
+	for (size_t i = 0; i < HS_DIRECT_ENTRIES; i++)
+		assert_null(hs_span_pop(direct[i]));
 	take(t, 0, 1);
-	assert_false(hs_tcache_push(&hs_tcache_none, span(0), p[0]));
+	assert_false(hs_span_push(span(0), 0, p[0])); /* the token of a thread whose cache is hidden */
+	for (size_t i = 0; i < HS_DIRECT_ENTRIES; i++) {
+		unsigned c = hs_sizeclass_of(i * HS_SLOT_ALIGN);
+
+		assert_ptr_equal(direct[i], t->active[c]);
+		assert_true(t->active[c] == &hs_span_none || c == span(0)->klass);
+	}
 	give(t, 0, 1);
+	hs_tcache_set_direct(t, NULL);
 }
 
 int main(void)
