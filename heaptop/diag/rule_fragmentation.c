@@ -18,7 +18,7 @@ static double class_key(const void *row)
 {
 	const struct ht_class *c = row;
 
-	return (double)c->free_slots * c->size_bytes;
+	return (double)c->free_slots * c->size_bytes - (double)c->hole_bytes;
 }
 
 static double pin_key(const void *row)

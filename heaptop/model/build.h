@@ -37,6 +37,7 @@ struct ht_span_fact {
 	uint32_t live, free; /* slots: handed out; touched and free (pending ones included) */
 	uint32_t pending;    /* of `free`: freed by others, not yet taken back */
 	uint32_t gathered;   /* of `pending`: still in the rings of those who freed them, so in their caches */
+	uint64_t hole_bytes; /* of the free slots: given back page by page, so not in memory */
 	bool cached;	     /* a thread's active span, or an empty one that it keeps: its free slots are cache */
 };
 

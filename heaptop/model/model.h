@@ -50,6 +50,7 @@ struct ht_class {
 	uint32_t id, size_bytes, span_bytes, slots_per_span;
 	uint64_t live_objects, live_bytes, free_slots, spans, nonfull_spans, cached_slots;
 	uint64_t free_bytes; /* touched free slots of spans that no thread owns */
+	uint64_t hole_bytes; /* pages of free slots that were given back: in no other figure of bytes */
 	uint64_t samples;
 };
 
@@ -124,6 +125,7 @@ struct ht_model {
 	double rounding_bytes, rounding_bytes_se; /* sampled */
 	uint64_t span_free_bytes, thread_cache_bytes, dirty_bytes, retained_bytes, mapped_bytes, metadata_bytes;
 	uint64_t profiler_bytes, segment_bytes, huge_bytes, untouched_bytes;
+	uint64_t hole_bytes; /* pages given back inside partly used spans: part of the free slots, not of the bytes */
 	uint64_t arena_resident_bytes; /* measured residency of all spans and dirty pages, HT_UNKNOWN if not */
 	double alloc_rate;	       /* bytes per second since the frame before, NAN on the first */
 	double live_rate;

@@ -185,7 +185,7 @@ static uint64_t less(uint64_t a, uint64_t b)
 static void judge_span(struct ht_resident *r, const struct heapspy_span *s, const struct ht_span_fact *f,
 		       uint64_t resident)
 {
-	uint64_t live = f->live * s->slot_bytes, idle = f->free * s->slot_bytes;
+	uint64_t live = f->live * s->slot_bytes, idle = f->free * s->slot_bytes - f->hole_bytes;
 
 	r->spans += resident;
 	if (resident >= live + idle) {

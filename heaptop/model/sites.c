@@ -51,8 +51,8 @@ static double pin_of(const struct ht_snap *snap, const struct ht_span_fact *fact
 		return 0;
 	if (x->address < s->base || x->address - s->base >= s->bytes) /* the sample's row is older than the span */
 		return 0;
-	uint64_t idle = f->free - f->gathered;
-	return (double)idle * (double)s->slot_bytes / f->live;
+	uint64_t idle = (f->free - f->gathered) * s->slot_bytes - f->hole_bytes;
+	return (double)idle / f->live;
 }
 
 /* Deeper than any stack that the library records; keeps a forged row from filling a report. */

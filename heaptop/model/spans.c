@@ -6,6 +6,7 @@
  *   free slots   = extended - live slots          touched, so they may be resident
  *   thread_cache = free slots of active and of kept empty spans + slots gathered in rings
  *   span_free    = the remaining free slots
+ *   holes        = pages among the free slots that were given back: taken off the bytes of whichever of the two they are in
  *
  * A row that is being changed while we copy it may break n_slots * slot_bytes <= bytes for a moment; such a
  * row is left out and counted.
@@ -26,6 +27,14 @@ static bool sane(const struct heapspy_span *s)
 	if (s->bytes > ADDRESS_MOST || s->base > ADDRESS_MOST)
 		return false;
 	return s->slot_bytes <= s->bytes / s->n_slots && s->extended <= s->n_slots;
+}
+
+/* A page that a forged header may have is bounded by the slots. */
+static uint64_t hole_bytes(const struct ht_snap *snap, const struct heapspy_span *s, uint32_t slots)
+{
+	uint64_t bytes = (uint64_t)s->hole_pages * snap->header.kernel_page_bytes, most = slots * s->slot_bytes;
+
+	return bytes < most ? bytes : most;
 }
 
 struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
@@ -64,6 +73,7 @@ struct ht_span_fact *ht_span_facts(const struct ht_snap *snap)
 		f->gathered = ring[i] < f->pending ? ring[i] : f->pending;
 		f->live = used - f->pending;
 		f->free = extended - f->live;
+		f->hole_bytes = hole_bytes(snap, s, f->free - f->gathered);
 		f->cached = s->owner && (s->used & HEAPSPY_USED_BIAS || used == 0);
 	}
 	free(ring);
@@ -119,6 +129,12 @@ static void count_span(struct ht_model *m, const struct heapspy_span *s, const s
 	uint32_t cached = f->cached ? f->free : f->gathered;
 	uint64_t cached_bytes = cached * s->slot_bytes, free_bytes = (f->free - cached) * s->slot_bytes;
 
+	if (f->cached)
+		cached_bytes -= f->hole_bytes;
+	else
+		free_bytes -= f->hole_bytes;
+	c->hole_bytes += f->hole_bytes;
+	m->hole_bytes += f->hole_bytes;
 	c->live_objects += f->live;
 	c->live_bytes += live;
 	c->free_slots += f->free;

@@ -319,6 +319,7 @@ static void put_figures(json *o, const struct ht_model *m)
 	put_round(o, "rounding_bytes_se", m->rounding_bytes_se);
 	put_u64(o, "span_free_bytes", m->span_free_bytes);
 	put_u64(o, "thread_cache_bytes", m->thread_cache_bytes);
+	put_u64(o, "hole_bytes", m->hole_bytes);
 	put_u64(o, "dirty_bytes", m->dirty_bytes);
 	put_u64(o, "retained_bytes", m->retained_bytes);
 	put_u64(o, "metadata_bytes", m->metadata_bytes);

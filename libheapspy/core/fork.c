@@ -225,6 +225,7 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 		/* the baseline goes to the dead, so that the thread's row tells what it did since the fork */
 		heap->rows.threads[0].allocated_bytes += mine->row->allocated_bytes;
 		mine->row->allocated_bytes = 0;
-		mine->row->tid = hs_gettid();
+		mine->row->tid = mine->tid = hs_gettid();
+		mine->xseized = 0; /* the helper does not exist here */
 	}
 }

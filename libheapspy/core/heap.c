@@ -162,7 +162,11 @@ struct hs_tcache *hs_heap_attach(struct hs_heap *heap, uint32_t tid)
 	if (arena != NULL)
 		t = take_tcache_locked(heap);
 	if (t != NULL) {
-		hs_tcache_init(t, arena, t->row, t->class_rows, t->id);
+		if (t->left)
+			hs_tcache_reuse(t, arena);
+		else
+			hs_tcache_init(t, arena, t->row, t->class_rows, t->id);
+		t->tid = tid;
 		arena->xn_threads++;
 		arena->row->n_threads = arena->xn_threads;
 		hs_list_push_back(&heap->tcaches, &t->link);
@@ -203,7 +207,7 @@ void hs_heap_detach(struct hs_heap *heap, struct hs_tcache *t)
 {
 	if (t == NULL)
 		return;
-	hs_tcache_drain(t);
+	hs_tcache_leave(t);
 	hs_lock_lock(&heap->threads_lock);
 	bury_locked(heap, t);
 	hs_lock_unlock(&heap->threads_lock);

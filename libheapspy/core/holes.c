@@ -261,7 +261,8 @@ static size_t comb_bin(struct hs_bin *bin, struct hs_tcache *t, uint64_t before_
 		if (hs_unlikely(s->recount))
 			hs_tcache_make_anew(s);
 		hs_own_collect(s);
-		if (hs_own_used(s) != 0)
+		/* empty: retired; and pages of huge pages that are wanted whole stay */
+		if (hs_own_used(s) != 0 && s->arena->thp != 1)
 			bytes += hs_holes_purge(s);
 		s->combed = 1;
 		hs_own_let_go(t, s);
@@ -287,9 +288,6 @@ size_t hs_holes_comb(struct hs_arena *arena, struct hs_tcache *t, uint64_t now_n
 	size_t bytes = 0;
 
 	if (arena->decay.decay_ms < 0 && !all)
-		return 0;
-	/* pages of a huge page that is wanted whole stay */
-	if (arena->thp == 1)
 		return 0;
 	hs_store_relaxed(&arena->xcombed_ns, now_ns);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {

@@ -246,6 +246,19 @@ void hs_own_let_go(struct hs_tcache *t, struct hs_span *s)
 		let_go_bin(t, s);
 }
 
+/*
+ * Short threads one after the other make and retire the same spans (measured with 10 objects in each: 26,000 instructions
+ * a thread, 7,000 with this).  One a bin at most; hs_holes_comb() retires it when nobody wants it for a while.
+ */
+void hs_own_bequeath(struct hs_tcache *t, struct hs_span *s)
+{
+	if (hs_load_relaxed(&s->arena->bins[s->klass].xn_nonfull) == 0 && s->arena->decay.decay_ms != 0 &&
+	    hs_span_has_free(s))
+		let_go_bin(t, s);
+	else
+		hs_own_let_go(t, s);
+}
+
 void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 {
 	if (s->emptied != 0 || s == t->active[s->klass] || !verified_empty(s))

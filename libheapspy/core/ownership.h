@@ -44,4 +44,7 @@ void hs_own_settle(struct hs_tcache *t, struct hs_span *s);
 /* Lets go of an owned span that is in no list: back to the arena, FULL, or into its bin. */
 void hs_own_let_go(struct hs_tcache *t, struct hs_span *s);
 
+/* As hs_own_let_go(), but an empty span goes into a bin that has none: the next thread will want it. */
+void hs_own_bequeath(struct hs_tcache *t, struct hs_span *s);
+
 #endif /* HS_CORE_OWNERSHIP_H */

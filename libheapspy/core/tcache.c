@@ -10,6 +10,8 @@
  */
 #include "core/tcache.h"
 
+#include <string.h>
+
 #include "base/rawio.h"
 #include "core/holes.h"
 #include "core/ownership.h"
@@ -33,6 +35,18 @@ static void abort_on_corruption(enum hs_corruption what, const void *p, const st
 
 void (*hs_on_corruption)(enum hs_corruption, const void *, const struct hs_span *) = abort_on_corruption;
 
+static void begin(struct hs_tcache *t, struct hs_arena *arena)
+{
+	t->arena = arena;
+	t->direct = NULL;
+	t->grow = (struct hs_grow){0};
+	t->waits = (struct hs_waited){0};
+	t->xseized = t->tid = 0;
+	t->thread = NULL;
+	memset(&t->idle, 0, sizeof(t->idle));
+	t->left = false;
+}
+
 void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_thread *row,
 		    struct heapspy_thread_class *class_rows, uint32_t id)
 {
@@ -45,14 +59,16 @@ void hs_tcache_init(struct hs_tcache *t, struct hs_arena *arena, struct heapspy_
 	}
 	for (unsigned i = 0; i < HEAPSPY_RING; i++)
 		t->ring[i] = (struct hs_ring){0};
-	t->direct = NULL;
-	t->arena = arena;
 	t->row = row;
 	t->class_rows = class_rows;
 	t->id = id;
 	t->emptied_bytes = 0;
-	t->grow = (struct hs_grow){0};
-	t->waits = (struct hs_waited){0};
+	begin(t, arena);
+}
+
+void hs_tcache_reuse(struct hs_tcache *t, struct hs_arena *arena)
+{
+	begin(t, arena);
 }
 
 static void set_active(struct hs_tcache *t, unsigned klass, struct hs_span *s)
@@ -452,6 +468,35 @@ void hs_tcache_age(struct hs_tcache *t)
 	hs_tcache_tick(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++)
 		age_class(t, c);
+}
+
+/* Spans of which the next thread would have to make new ones. */
+static void leave_class(struct hs_tcache *t, unsigned klass)
+{
+	struct hs_list *kept = &t->partial[klass];
+	struct hs_span *s;
+
+	if (t->active[klass] != &hs_span_none) {
+		s = make_inactive(t, klass);
+		s->emptied = 0;
+		hs_own_bequeath(t, s);
+	} else if (!hs_list_empty(kept)) {
+		s = hs_container_of(kept->next, struct hs_span, link);
+		hs_own_unkeep(t, s);
+		hs_own_bequeath(t, s);
+	}
+}
+
+void hs_tcache_leave(struct hs_tcache *t)
+{
+	hs_tcache_flush(t);
+	hs_grow_drain(t);
+	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
+		leave_class(t, c);
+		drain_list(t, &t->parked[c]);
+		drain_list(t, &t->partial[c]);
+	}
+	t->left = true;
 }
 
 void hs_tcache_drain(struct hs_tcache *t)

@@ -70,6 +70,16 @@ struct hs_tcache {
 	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_grow grow;
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
+	bool left; /* spare, and all its lists are empty: not so after a fork */
+	/* shim/idle.c: the helper may drain the cache of a thread that sleeps */
+	uint32_t xseized; /* 1: it is about to, 2: and the owner waits */
+	uint32_t tid;	  /* as in the row, which is not trusted */
+	void *thread;	  /* the shim's thread-local variables; NULL: not known */
+	struct {
+		int64_t countdown;
+		uint64_t since_ns;
+		bool drained;
+	} idle; /* the helper's, under the heap's threads_lock */
 	uint64_t refills_seen[HS_N_CLASSES]; /* class_rows' n_refills at the last hs_tcache_age() */
 	uint8_t n_quiet[HS_N_CLASSES];	     /* calls of it in a row that found no refill */
 } HS_ALIGNED_LINE;
@@ -97,6 +107,12 @@ void hs_tcache_set_direct(struct hs_tcache *t, struct hs_span **direct);
 
 /* Lets go of everything; the tcache is as after hs_tcache_init(). */
 void hs_tcache_drain(struct hs_tcache *t);
+
+/* The same at the end of its thread: leaves empty spans in bins that have none, for the next thread. */
+void hs_tcache_leave(struct hs_tcache *t);
+
+/* A tcache that was left, for another thread: less work than hs_tcache_init(). */
+void hs_tcache_reuse(struct hs_tcache *t, struct hs_arena *arena);
 
 /* A slot of what the thread owns already, without system call or clock, mostly without a lock; NULL: refill. */
 void *hs_tcache_refill_own(struct hs_tcache *t, unsigned klass);

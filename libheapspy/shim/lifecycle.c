@@ -168,7 +168,7 @@ static void thread_exit(void *arg)
 	(void)arg;
 	if (++tls->exit_rounds < EXIT_ROUNDS && pthread_setspecific(hs_process.key, tls) == 0)
 		return;
-	if (hs_gettid() == hs_getpid())
+	if ((own != NULL ? own->tid : hs_gettid()) == hs_getpid())
 		hs_leader_leaves();
 	if (own == NULL)
 		return;
@@ -193,14 +193,17 @@ void hs_thread_started(struct hs_tls *tls)
 		hs_promote_alone(1);
 	hs_guard_begin(tls);
 	tls->own = hs_heap_attach(&ps->heap, tid);
-	if (tls->own != NULL)
+	if (tls->own != NULL) {
+		tls->own->thread = tls;
 		hs_tcache_set_direct(tls->own, tls->direct);
+	}
 	hs_guard_end(tls);
 	if (tls->own == NULL) {
 		tls->state = HS_GONE;
 		return;
 	}
 	(void)hs_syscall2(SYS_prctl, PR_GET_NAME, tls->own->row->name);
+	tls->looked_ns = tls->aged_ns = hs_now_coarse_ns();
 	hs_sampler_thread_init(&tls->sampler, hs_now_ns() ^ ((uint64_t)tid << 32) ^ (uintptr_t)tls);
 	hs_profile_arm(tls);
 	/* below 32 keys this allocates nothing; above, the call comes back here with the cache in place */
@@ -383,8 +386,6 @@ static void read_options(char **env)
 __attribute__((constructor(101))) static void start(int argc, char **argv, char **env)
 {
 	struct hs_process *ps = &hs_process;
-	struct hs_range text;
-
 	(void)argc;
 	(void)argv;
 	hs_rawio_init();
@@ -396,6 +397,7 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 	/* only the loader allocates vectors of thread-local blocks */
 	if (getauxval(AT_BASE) != 0)
 		object_range((const void *)getauxval(AT_BASE), 0, &ps->loader);
+	object_range(__ehdr_start, PF_X, &ps->text);
 	ps->main_tid = hs_gettid();
 	ps->main_stack_high = hs_align_down((uintptr_t)env, sizeof(void *));
 	if (pthread_key_create(&ps->key, thread_exit) == 0) {
@@ -407,9 +409,8 @@ __attribute__((constructor(101))) static void start(int argc, char **argv, char 
 		hs_modules_init(&ps->modules, &ps->heap.rows, &ps->prof_meta);
 		hs_profile_init();
 		hs_modules_refresh(&ps->modules);
-		object_range(__ehdr_start, PF_X, &text);
 		/* a stack begins with the function that called malloc */
-		hs_unwind_init(&ps->modules, text.low, text.high);
+		hs_unwind_init(&ps->modules, ps->text.low, ps->text.high);
 	}
 	hs_mailbox_init(&ps->mailbox, &ps->heap.rows, ps->options.control != 0);
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_START, 0, 0, 0);

@@ -21,7 +21,8 @@ static HS_NOINLINE void *malloc_above_direct(size_t bytes)
 	struct hs_tls *tls = &hs_tls;
 
 	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
-		void *p = hs_tcache_pop(tls->own, hs_sizeclass_of(bytes));
+		/* the helper empties `direct` before it takes the tcache, but not what is found otherwise */
+		void *p = hs_likely(hs_tls_has_cache(tls)) ? hs_tcache_pop(tls->own, hs_sizeclass_of(bytes)) : NULL;
 
 		return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
 	}
@@ -78,8 +79,7 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 	/* it stays while the slot is at least half used: a shrink that saves little is not worth a copy */
 	if (bytes <= s->slot_bytes && bytes > s->slot_bytes / 2)
 		return p;
-	/* not so when the cache is hidden, either */
-	if (bytes > HS_SMALL_MAX || tls->countdown <= (int64_t)bytes)
+	if (bytes > HS_SMALL_MAX || tls->countdown <= (int64_t)bytes || !hs_tls_has_cache(tls))
 		return NULL;
 	if (bytes > s->slot_bytes && hs_grow_wanted(&t->grow, p, bytes))
 		return NULL;
@@ -99,7 +99,7 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 
 HS_INLINE void *grow_in_place(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
 {
-	if (tls->countdown <= (int64_t)bytes || !hs_grow_fits(tls->own, s, p, bytes) ||
+	if (tls->countdown <= (int64_t)bytes || !hs_tls_has_cache(tls) || !hs_grow_fits(tls->own, s, p, bytes) ||
 	    hs_load_relaxed(&s->xn_samples) != 0)
 		return NULL;
 	tls->countdown -= (int64_t)bytes;
@@ -167,7 +167,7 @@ void *hs_alloc_aligned(size_t align, size_t bytes)
 	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
 		unsigned klass = hs_sizeclass_of_aligned(bytes, align);
 
-		p = klass != HS_N_CLASSES ? hs_tcache_pop(tls->own, klass) : NULL;
+		p = klass != HS_N_CLASSES && hs_tls_has_cache(tls) ? hs_tcache_pop(tls->own, klass) : NULL;
 		if (hs_likely(p != NULL))
 			return p;
 	}

@@ -54,6 +54,7 @@ struct hs_process {
 	uint32_t helper_tid;
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
 	struct hs_range loader;	   /* addresses of ld.so */
+	struct hs_range text;	   /* and of our own code */
 	uintptr_t main_stack_high; /* the environment lies above the main thread's frames */
 	uint32_t main_tid;
 	uintptr_t brk_start;  /* end of the data segment when we began */
@@ -90,6 +91,20 @@ struct hs_tls {
 extern struct hs_process hs_process HS_HIDDEN;
 extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/*
+ * A token that is no span's owner either: the helper has, or has had, the thread's tcache in its hands (idle.c), and its
+ * `direct` may be empty.  Every slow path begins with hs_idle_back() then.
+ */
+#define HS_TOKEN_SEIZED HS_OWNER_SAMPLED
+
+void hs_idle_back(struct hs_tls *tls);
+
+/* The thread's own tcache is there to be used: neither hidden nor in the helper's hands. */
+HS_INLINE bool hs_tls_has_cache(const struct hs_tls *tls)
+{
+	return tls->token > HS_TOKEN_SEIZED;
+}
+
 /* Far enough below zero that what handlers allocate meanwhile does not matter. */
 #define HS_HIDDEN_COUNTDOWN (INT64_MIN / 2)
 
@@ -124,10 +139,15 @@ HS_INLINE int64_t *hs_tls_left(struct hs_tls *tls)
 HS_INLINE void hs_guard_begin(struct hs_tls *tls)
 {
 	tls->depth = 1;
+	if (hs_unlikely(tls->token == HS_TOKEN_SEIZED))
+		hs_idle_back(tls);
 	hs_tls_hide(tls);
 }
 
 void hs_guard_end(struct hs_tls *tls);
+
+/* idle.c: drains the caches of threads that sleep; the helper calls it */
+void hs_idle_drain(uint64_t now_ns);
 
 /* slow.c */
 void *hs_alloc_slow(size_t bytes, size_t align, bool zero);

@@ -138,7 +138,8 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 		hs_tcache_tick(t);
 	p = hs_heap_alloc(t, bytes, align, zero);
 	if (hs_unlikely(p == NULL)) {
-		/* free pages of other arenas or sizes may be what is missing */
+		/* free pages of other arenas or sizes may be what is missing, and empty spans that wait in bins */
+		hs_heap_comb(&hs_process.heap, t, hs_now_ns(), true);
 		hs_heap_squeeze(&hs_process.heap, &t->waits);
 		p = hs_heap_alloc(t, bytes, align, zero);
 	}
@@ -157,8 +158,14 @@ void *hs_alloc_next(size_t bytes)
 	void *p;
 
 	if (hs_likely(tls->token != 0) && !hs_was_cloned()) {
+		unsigned klass = hs_sizeclass_of(bytes);
+
 		hs_guard_begin(tls);
-		p = hs_tcache_refill_own(tls->own, hs_sizeclass_of(bytes));
+		/* the helper may have looked at us while we were awake, and have left nothing there */
+		if (hs_unlikely(bytes <= HS_DIRECT_MAX && tls->direct[(bytes + HS_SLOT_ALIGN - 1) / HS_SLOT_ALIGN] !=
+								  tls->own->active[klass]))
+			hs_tcache_set_direct(tls->own, tls->direct);
+		p = hs_tcache_refill_own(tls->own, klass);
 		hs_guard_end(tls);
 		if (hs_likely(p != NULL))
 			return p;

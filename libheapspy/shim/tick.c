@@ -22,6 +22,7 @@
 
 #define TICK_NS UINT64_C(100000000)
 #define HISTORY_NS UINT64_C(1000000000)
+#define HELPER_LEAST_MS 50
 #define HELPER_STACK_BYTES ((size_t)128 << 10)
 
 #ifndef SYS_close_range
@@ -133,12 +134,15 @@ static int is_alone(void)
 	return hs_parse_u64(&p, &n_threads) && n_threads <= 2;
 }
 
-/* A second; false when the helper has to leave. */
+/* A second, or less where memory is to go back sooner; false when the helper has to leave. */
 static bool wait_for_tick(void)
 {
-	static const struct timespec second = {.tv_sec = 1};
+	int64_t decay_ms = hs_process.heap.conf.decay_ms;
+	struct timespec period = {.tv_sec = 1};
 
-	(void)hs_syscall4(SYS_futex, &hs_process.xleader_left, FUTEX_WAIT_PRIVATE, 0, &second);
+	if (decay_ms >= 0 && decay_ms < 1000)
+		period = (struct timespec){.tv_nsec = hs_max(decay_ms / 4, HELPER_LEAST_MS) * 1000000};
+	(void)hs_syscall4(SYS_futex, &hs_process.xleader_left, FUTEX_WAIT_PRIVATE, 0, &period);
 	return hs_load_relaxed(&hs_process.xleader_left) == 0 && is_alone() != 1;
 }
 
@@ -178,6 +182,7 @@ static void *helper_main(void *arg)
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_HELPER, hs_gettid(), 0, 0);
 	while (wait_for_tick()) {
 		run_tick();
+		hs_idle_drain(hs_now_ns());
 		if (ps->own_files)
 			hs_modules_refresh(&ps->modules);
 	}

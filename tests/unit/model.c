@@ -336,10 +336,20 @@ size_t model_small_spans(struct hs_heap *heap)
 	return n;
 }
 
+void model_settle(struct hs_heap *heap)
+{
+	struct hs_tcache *t = hs_heap_attach(heap, 1);
+
+	must(t != NULL);
+	hs_heap_comb(heap, t, UINT64_MAX / 2, true);
+	hs_heap_detach(heap, t);
+}
+
 void model_check_empty(struct hs_heap *heap)
 {
 	struct heapspy_history totals;
 
+	model_settle(heap);
 	must(model_small_spans(heap) == 0);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
 		struct hs_arena *a = heap->arenas[i];

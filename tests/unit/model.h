@@ -87,7 +87,10 @@ void model_check_exact(struct model *m);
 /* Small spans that are not retired. */
 size_t model_small_spans(struct hs_heap *heap);
 
-/* Nothing lives and all tcaches are drained: everything is back in the page heaps. */
+/* Empty spans that threads left in bins for others are retired, as after decay_ms. */
+void model_settle(struct hs_heap *heap);
+
+/* Nothing lives and all tcaches are drained: everything is back in the page heaps (after model_settle()). */
 void model_check_empty(struct hs_heap *heap);
 
 /* hs_heap_check() with the tcaches of the list; their threads are idle. */

@@ -63,6 +63,7 @@ static void test_population(void **state)
 	model_free_block(t, huge);
 	hs_heap_detach(heap, t);
 	hs_heap_detach(heap, u);
+	model_settle(heap);
 	sum = totals(heap);
 	assert_int_equal(sum.live_objects + sum.live_bytes + sum.thread_cache_bytes + sum.span_free_bytes, 0);
 	assert_int_equal(sum.n_threads, 0);
