@@ -303,7 +303,7 @@ static void flush_one(struct hs_tcache *t, unsigned index)
 {
 	struct hs_ring *r = &t->ring[index];
 	struct hs_span *s = r->span;
-	void *old = hs_load_relaxed(&s->xfree);
+	void *old = NULL; /* mostly so, and a load would fetch the line to read, and then again to write */
 	uintptr_t owner;
 
 	/* before the chain can be collected: the owner's subtraction must come second */
@@ -404,7 +404,10 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 	if (s == &hs_span_none)
 		return;
 	/* an active span that is empty at two ticks in a row is one that nobody needs */
-	s->emptied = hs_own_used(s) == 0 ? s->emptied + 1 : 0;
+	if (hs_own_used(s) == 0)
+		s->emptied++;
+	else if (s->emptied != 0)
+		s->emptied = 0;
 	if (s->emptied >= 2) {
 		make_inactive(t, klass);
 		s->emptied = 0;

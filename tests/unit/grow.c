@@ -105,6 +105,7 @@ static void test_turns(void **state)
 	model_free_all(&m, t);
 	assert_int_equal(heap->arenas[0]->n_undersized, 0);
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true); /* empty spans left for the next thread */
 	hs_heap_check(heap, NULL);
 	assert_int_equal(heap->arenas[0]->span_pages, 0);
 	model_done(&m);
@@ -136,6 +137,7 @@ static void test_shrink(void **state)
 	model_check_exact(&m);
 	model_free_all(&m, t);
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true);
 	assert_int_equal(heap->arenas[0]->span_pages, 0);
 	model_done(&m);
 	model_heap_drop(heap);
@@ -319,6 +321,7 @@ static void test_threads(void **state)
 		slots[i] = NULL;
 	}
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true);
 	hs_heap_check(heap, NULL);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
 		live += heap->arenas[i]->span_pages;
