@@ -147,8 +147,11 @@ void *hs_tcache_refill(struct hs_tcache *t, unsigned klass)
 		void *p;
 
 		if (s != &hs_span_none) {
-			if (hs_own_collect(s) || hs_own_extend(s)) {
+			bool had = hs_own_collect(s);
+
+			if (had || hs_own_extend(s)) {
 				p = hs_tcache_pop(t, klass);
+				t->virgin = !had && s->zeroed ? p : NULL;
 				if (p != NULL)
 					return p;
 				continue; /* damaged and told so: the list is empty now */

@@ -75,7 +75,7 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 	if (hs_unlikely(q == NULL))
 		return NULL;
 	tls->countdown -= (int64_t)bytes;
-	t->grow.last = q;
+	hs_grow_note(&t->grow, q);
 	if (n <= 128)
 		for (size_t i = 0; i < n; i += HS_SLOT_ALIGN)
 			memcpy(q + i, (const char *)p + i, HS_SLOT_ALIGN); /* both are as long as a multiple of that */
@@ -88,10 +88,14 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 
 HS_INLINE void *grow_in_place(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
 {
-	if (!hs_grow_fits(tls->cache, s, p, bytes) || hs_load_relaxed(&s->xn_samples) != 0 ||
-	    tls->countdown < (int64_t)bytes)
+	size_t old = s->slot_bytes;
+
+	if (!hs_grow_fits(tls->cache, s, p, bytes) || bytes < old || hs_load_relaxed(&s->xn_samples) != 0 ||
+	    tls->countdown < (int64_t)(bytes - old))
 		return NULL;
-	tls->countdown -= (int64_t)bytes;
+	/* see realloc_grown() in slow.c */
+	tls->countdown -= (int64_t)(bytes - old);
+	tls->mark += (int64_t)old;
 	hs_grow_set(s, bytes);
 	return p;
 }
@@ -148,11 +152,21 @@ HS_EXPORT void free_aligned_sized(void *p, size_t align, size_t bytes)
 
 void *hs_alloc_aligned(size_t align, size_t bytes)
 {
+	struct hs_tls *tls = &hs_tls;
+	size_t rounded = hs_align_up(bytes, align);
+
 	if (align <= HS_SLOT_ALIGN)
 		return malloc(bytes);
 	/* the slow path takes what it needs off the countdown for large requests only */
-	if (bytes <= HS_SMALL_MAX)
-		hs_tls.countdown -= (int64_t)bytes;
+	if (bytes <= HS_SMALL_MAX && (tls->countdown -= (int64_t)bytes) >= 0 && rounded <= HS_SMALL_MAX &&
+	    align <= HS_PAGE_BYTES) {
+		unsigned klass = hs_sizeclass_of(rounded);
+		void *p;
+
+		if (hs_likely(bytes != 0) && hs_likely((hs_sizeclasses[klass].slot_bytes & (align - 1)) == 0) &&
+		    hs_likely((p = hs_tcache_pop(tls->cache, klass)) != NULL))
+			return p;
+	}
 	return hs_alloc_slow(bytes, align, false);
 }
 

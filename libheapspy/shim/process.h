@@ -120,6 +120,8 @@ void hs_profile_arm(struct hs_tls *tls);
 void hs_profile_alloc(struct hs_tls *tls, void *p, size_t bytes);
 /* Before a block of a span with samples is freed. */
 void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p);
+/* A sampled block became longer, by moving or in place: it stays a sample, of its new size. */
+void hs_profile_grown(struct hs_tls *tls, struct hs_span *s, void *old, void *p, size_t bytes);
 void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited);
 
 /* tick.c */

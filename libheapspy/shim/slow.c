@@ -220,26 +220,53 @@ size_t hs_usable(const void *p)
 	return hs_emergency_owns(p) ? hs_emergency_usable(p) : 0;
 }
 
+/*
+ * For the counters a growth is a free and a malloc, whole.  For the sampler, which chooses bytes, only what is new can
+ * be chosen: a block that was not chosen at `old` bytes is one at `bytes` with the probability of the
+ * difference, and one that was stays it.  Together that is the probability of `bytes`, so the weights hold.
+ */
+static void realloc_grown(struct hs_tls *tls, struct hs_span *s, void *p, void *q, size_t old, size_t bytes)
+{
+	tls->countdown -= (int64_t)(bytes - old);
+	tls->mark += (int64_t)old;
+	if (hs_load_relaxed(&s->xn_samples) == 0) {
+		if (tls->countdown < 0)
+			hs_profile_alloc(tls, q, bytes);
+		return;
+	}
+	hs_profile_grown(tls, s, p, q, bytes);
+	if (tls->countdown < 0) {
+		hs_profile_arm(tls);
+		hs_tick(tls);
+	}
+}
+
 /* In place or by moving pages; NULL when it has to be copied. */
 static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes)
 {
 	struct hs_waited waited;
 	struct hs_tcache *t;
 	bool sampled = hs_load_relaxed(&s->xn_samples) != 0;
+	size_t old;
 	void *q;
 
 	if (s->state == HS_SPAN_SMALL || (t = enter_for(tls, s)) == NULL)
 		return NULL;
+	old = hs_load_relaxed(&s->slot_bytes); /* 0: not known to the byte */
 	q = hs_heap_resize(t, s, p, bytes);
 	leave(tls, t, &waited);
 	if (q == NULL)
 		return NULL;
-	/* for the sampler it is a free and a malloc: the object has another size from now on */
-	if (sampled)
-		hs_profile_free(tls, s, p);
-	tls->countdown -= (int64_t)bytes;
-	if (tls->countdown < 0)
-		hs_profile_alloc(tls, q, bytes);
+	if (old != 0 && bytes >= old) {
+		realloc_grown(tls, s, p, q, old, bytes);
+	} else {
+		/* for the sampler, too, it is a free and a malloc: the object has another size from now on */
+		if (sampled)
+			hs_profile_free(tls, s, p);
+		tls->countdown -= (int64_t)bytes;
+		if (tls->countdown < 0)
+			hs_profile_alloc(tls, q, bytes);
+	}
 	after(tls, &waited);
 	return q;
 }
@@ -300,7 +327,7 @@ void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes)
 	memcpy(q, p, hs_min(old, bytes));
 	free(p);
 	if (hs_tls.own != NULL)
-		hs_tls.own->grow.last = q;
+		hs_grow_note(&hs_tls.own->grow, q);
 	return q;
 }
 
