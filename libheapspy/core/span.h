@@ -61,7 +61,7 @@ struct hs_span {
 	uint64_t inverse;	  /* of the class; small only */
 	uint64_t limit;		  /* n_extended * step of the class; 0 for spans that are not small: no slots */
 	struct heapspy_span *row; /* statistics; `used` is written on every malloc and free */
-	uint32_t slot_bytes;	  /* small; large: usable bytes of an object that grows in place, 0: all */
+	uint32_t slot_bytes;	  /* small; large: bytes asked for, of an object that grows or grew in place; else 0 */
 	uint16_t klass;		  /* small only */
 	uint16_t state;		  /* enum hs_span_state, under the arena's lock or the owner's */
 	uint32_t n_slots;
@@ -126,6 +126,14 @@ HS_INLINE bool hs_slot_looks_free(const struct hs_slot *slot, const struct hs_sp
 HS_INLINE size_t hs_span_bytes(const struct hs_span *s)
 {
 	return s->n_pages << HS_PAGE_SHIFT;
+}
+
+/* Usable bytes of the object in a large or huge span. */
+HS_INLINE size_t hs_span_usable(const struct hs_span *s)
+{
+	size_t asked = hs_load_relaxed(&s->slot_bytes);
+
+	return asked != 0 ? hs_align_up(asked, HS_SLOT_ALIGN) : hs_span_bytes(s);
 }
 
 /*

@@ -208,12 +208,14 @@ HS_COLD static void give_up_list(struct hs_span *s)
 static void *pop_or_drop(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = t->active[klass];
+	uint32_t n_before = s->n_extended;
 
 	if (s == &hs_span_none)
 		return NULL;
 	while (hs_span_has_free(s) || hs_own_collect(s) || hs_own_extend(s)) {
 		void *p = hs_span_pop(s);
 
+		t->virgin = s->n_extended != n_before && s->zeroed ? p : NULL;
 		if (hs_likely(p != NULL))
 			return p;
 		give_up_list(s);
