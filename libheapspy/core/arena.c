@@ -4,6 +4,7 @@
  *   mapped_pages == span_pages + dirty.n_pages + clean.n_pages + purging_pages
  *   dirty_age holds exactly the members of dirty, by freed_ns ascending
  *   row->{mapped,spans,dirty,retained}_bytes are the same figures in bytes
+ *   n_undersized == number of large spans with `undersized` set
  */
 #include "core/arena.h"
 
@@ -15,25 +16,43 @@
 /* The first region is small for the sake of small processes; then an eighth of what is mapped, within limits. */
 #define REGION_FIRST ((size_t)1 << 20)
 #define REGION_LIMIT ((size_t)64 << 20)
+/* Between the places where two arenas begin; a hint to the kernel and no limit. */
+#define FRONTIER_ROOM ((uintptr_t)8 << 30)
 
 /* ---- from the kernel ---- */
 
-static struct hs_span *grow_locked(struct hs_arena *a, size_t n_pages)
+/*
+ * Addresses for `n_pages`, or for as many as lie behind a clean range at the frontier if those may help.  The kernel's
+ * own choice would put each region at a multiple of 2 MiB below the one before, so that what remains of one could
+ * never be used together with the next: 77 instead of 61 MiB for 50 MiB of objects of 256 KiB to 4 MiB.
+ */
+static char *map_region(struct hs_arena *a, size_t n_pages, size_t quantum, size_t *ret_bytes)
 {
-	size_t quantum = hs_max(hs_vm_page_bytes(), HS_PAGE_BYTES);
+	struct hs_span *tail = hs_ranges_neighbour_locked(a, a->frontier - 1, HS_SPAN_CLEAN);
 	size_t least = hs_align_up(n_pages << HS_PAGE_SHIFT, quantum);
 	size_t bytes = hs_max(hs_min((a->mapped_pages << HS_PAGE_SHIFT) / 8, REGION_LIMIT), REGION_FIRST);
+	size_t behind = tail != NULL ? hs_align_down(hs_min(hs_span_bytes(tail), least - quantum), quantum) : 0;
+	char *base = hs_vm_map_near(a->frontier, hs_max(bytes, least - behind), quantum);
+
+	*ret_bytes = hs_max(bytes, least - behind);
+	if (base != NULL && (base == a->frontier || *ret_bytes >= least))
+		return base;
+	if (base != NULL)
+		hs_vm_unmap(base, *ret_bytes);
+	/* somewhere else, or address space is short (RLIMIT_AS): no more than what is needed */
+	*ret_bytes = least;
+	return hs_vm_map(least, quantum);
+}
+
+struct hs_span *hs_ranges_map_locked(struct hs_arena *a, size_t n_pages)
+{
 	struct hs_span *s = hs_ranges_descriptor_locked(a);
-	char *base = NULL;
+	size_t bytes = 0;
+	char *base;
 
 	if (s == NULL)
 		return NULL;
-	bytes = hs_align_up(hs_max(bytes, least), quantum);
-	base = hs_vm_map(bytes, quantum);
-	if (base == NULL && bytes > least) {
-		bytes = least; /* address space is short (RLIMIT_AS): no more than what is needed */
-		base = hs_vm_map(bytes, quantum);
-	}
+	base = map_region(a, n_pages, hs_max(hs_vm_page_bytes(), HS_PAGE_BYTES), &bytes);
 	if (base == NULL || !hs_pagemap_prepare(base, bytes)) {
 		if (base != NULL)
 			hs_vm_unmap(base, bytes);
@@ -43,6 +62,7 @@ static struct hs_span *grow_locked(struct hs_arena *a, size_t n_pages)
 	hs_vm_name(base, bytes, "heapspy-arena");
 	if (a->thp != 0)
 		hs_vm_huge(base, bytes, a->thp == 1);
+	a->frontier = base + bytes;
 	s->base = base;
 	s->n_pages = bytes >> HS_PAGE_SHIFT;
 	s->state = HS_SPAN_CLEAN;
@@ -59,7 +79,7 @@ static struct hs_span *find_locked(struct hs_arena *a, size_t n_pages, size_t al
 
 	if (s == NULL)
 		s = hs_rangeset_find(&a->clean, want);
-	return s != NULL ? s : grow_locked(a, want);
+	return s != NULL ? s : hs_ranges_map_locked(a, want);
 }
 
 static struct hs_span *alloc_locked(struct hs_arena *a, size_t n_pages, size_t align)
@@ -97,39 +117,20 @@ static struct hs_span *alloc_locked(struct hs_arena *a, size_t n_pages, size_t a
 	return s;
 }
 
-static void describe(struct hs_span *s, unsigned state, uint16_t klass, uint32_t n_slots, uint64_t slot_bytes,
-		     uint32_t used, uint64_t now_ns)
-{
-	struct heapspy_span *row = s->row;
-
-	row->base = (uint64_t)(uintptr_t)s->base;
-	row->bytes = hs_span_bytes(s);
-	row->slot_bytes = slot_bytes;
-	row->n_slots = n_slots;
-	row->extended = used;
-	row->used = used;
-	row->xpending = 0;
-	row->owner = 0;
-	row->hole_pages = 0;
-	row->klass = klass;
-	row->n_samples = 0;
-	row->made_ns = now_ns;
-	/* [mo:span-row release] a reader that sees the state sees the row of this span and not of the one before */
-	hs_store_release(&row->state, (uint16_t)state);
-}
-
 struct hs_span *hs_arena_alloc(struct hs_arena *arena, size_t n_pages, size_t align, struct hs_waited *waits)
 {
 	struct hs_span *s;
 
 	hs_lock_lock_noting(&arena->lock, waits);
 	s = alloc_locked(arena, n_pages, align);
-	if (s != NULL)
+	if (s != NULL) {
+		s->slot_bytes = 0; /* the object has all of it */
 		hs_pagemap_set_ends(s, s);
+	}
 	hs_ranges_publish_locked(arena);
 	hs_lock_unlock(&arena->lock);
 	if (s != NULL)
-		describe(s, HEAPSPY_SPAN_LARGE, HEAPSPY_NONE16, 1, hs_span_bytes(s), 1, 0);
+		hs_ranges_describe(s, HEAPSPY_SPAN_LARGE, HEAPSPY_NONE16, 1, hs_span_bytes(s), 1);
 	return s;
 }
 
@@ -154,7 +155,7 @@ struct hs_span *hs_arena_alloc_small(struct hs_arena *arena, unsigned klass, uin
 	hs_span_set_extended(s, 0);
 	s->free = &hs_slot_end;
 	s->xfree = NULL;
-	describe(s, HEAPSPY_SPAN_SMALL, (uint16_t)klass, class->n_slots, class->slot_bytes, 0, 0);
+	hs_ranges_describe(s, HEAPSPY_SPAN_SMALL, (uint16_t)klass, class->n_slots, class->slot_bytes, 0);
 	hs_store_relaxed(&s->xowner, owner);
 	/* only when the span is complete may a pointer lead to it */
 	hs_pagemap_set_all(s, s);
@@ -182,6 +183,7 @@ void hs_arena_free(struct hs_arena *arena, struct hs_span *span, struct hs_waite
 	if (span->state == HS_SPAN_SMALL)
 		hs_pagemap_set_all(span, NULL);
 	hs_lock_lock_noting(&arena->lock, waits);
+	hs_arena_end_growth_locked(arena, span);
 	arena->span_pages -= span->n_pages;
 	arena->row->n_spans_retired++;
 	hs_store_relaxed(&span->limit, 0);
@@ -194,161 +196,16 @@ void hs_arena_free(struct hs_arena *arena, struct hs_span *span, struct hs_waite
 		hs_arena_decay(arena, now, true, waits);
 }
 
-static bool shrink_locked(struct hs_arena *a, struct hs_span *s, size_t n_pages)
-{
-	size_t given = s->n_pages - n_pages;
-
-	hs_pagemap_set_ends(s, NULL);
-	s->freed_ns = hs_now_ns();
-	if (!hs_ranges_cut_locked(a, s, n_pages, HS_SPAN_DIRTY)) {
-		hs_pagemap_set_ends(s, s);
-		return false;
-	}
-	hs_pagemap_set_ends(s, s);
-	a->span_pages -= given;
-	return true;
-}
-
-static bool extend_locked(struct hs_arena *a, struct hs_span *s, size_t n_pages)
-{
-	size_t more = n_pages - s->n_pages;
-	char *end = s->base + hs_span_bytes(s);
-	struct hs_span *next = hs_ranges_neighbour_locked(a, end, HS_SPAN_DIRTY);
-	unsigned state;
-
-	if (next == NULL)
-		next = hs_ranges_neighbour_locked(a, end, HS_SPAN_CLEAN);
-	if (next == NULL || next->base != end || next->n_pages < more)
-		return false;
-	state = next->state;
-	hs_ranges_take_out_locked(a, next);
-	hs_pagemap_set_ends(next, NULL);
-	next->state = HS_SPAN_LARGE;
-	if (!hs_ranges_cut_locked(a, next, more, state)) {
-		next->state = (uint16_t)state;
-		hs_ranges_insert_locked(a, next);
-		return false;
-	}
-	hs_ranges_discard_locked(a, next);
-	hs_pagemap_set_ends(s, NULL);
-	s->n_pages = n_pages;
-	hs_pagemap_set_ends(s, s);
-	a->span_pages += more;
-	return true;
-}
-
-static void describe_resized(struct hs_span *s)
-{
-	hs_store_relaxed(&s->row->bytes, hs_span_bytes(s));
-	hs_store_relaxed(&s->row->slot_bytes, hs_span_bytes(s));
-	hs_store_relaxed(&s->row->base, (uint64_t)(uintptr_t)s->base);
-}
-
-bool hs_arena_resize(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits)
-{
-	bool done = true;
-
-	if (n_pages == span->n_pages)
-		return true;
-	hs_lock_lock_noting(&arena->lock, waits);
-	if (n_pages < span->n_pages)
-		done = shrink_locked(arena, span, n_pages);
-	else
-		done = extend_locked(arena, span, n_pages);
-	hs_ranges_publish_locked(arena);
-	hs_lock_unlock(&arena->lock);
-	if (done)
-		describe_resized(span);
-	if (arena->decay.decay_ms == 0)
-		hs_arena_decay(arena, 0, true, waits);
-	return done;
-}
-
-/* ---- huge objects ---- */
-
-struct hs_span *hs_arena_alloc_huge(struct hs_arena *arena, size_t bytes, size_t align, struct hs_waited *waits)
-{
-	size_t quantum = hs_max(hs_vm_page_bytes(), HS_PAGE_BYTES);
-	size_t rounded = hs_align_up(bytes, quantum);
-	struct hs_span *s;
-	char *base;
-
-	if (rounded < bytes || rounded > PTRDIFF_MAX || align > PTRDIFF_MAX)
-		return NULL;
-	base = hs_vm_map(rounded, hs_max(align, quantum));
-	if (base == NULL)
-		return NULL;
-	if (!hs_pagemap_prepare(base, rounded)) {
-		hs_vm_unmap(base, rounded);
-		return NULL;
-	}
-	hs_vm_name(base, rounded, "heapspy-huge");
-	if (arena->thp != 0)
-		hs_vm_huge(base, rounded, arena->thp == 1);
-	hs_lock_lock_noting(&arena->lock, waits);
-	s = hs_ranges_descriptor_locked(arena);
-	if (s != NULL) {
-		s->base = base;
-		s->n_pages = rounded >> HS_PAGE_SHIFT;
-		s->state = HS_SPAN_HUGE;
-		s->zeroed = 1;
-		arena->row->huge_bytes += rounded;
-		hs_pagemap_set_ends(s, s);
-	}
-	hs_lock_unlock(&arena->lock);
-	if (s == NULL)
-		hs_vm_unmap(base, rounded);
-	else
-		describe(s, HEAPSPY_SPAN_HUGE, HEAPSPY_NONE16, 1, rounded, 1, 0);
-	return s;
-}
-
-/* To an aligned place of our own choice: the kernel's could lie between two allocator pages. */
-static char *move_huge(struct hs_span *span, size_t old, size_t bytes, size_t quantum)
-{
-	char *to = hs_vm_map(bytes, quantum);
-
-	if (to == NULL)
-		return NULL;
-	if (!hs_pagemap_prepare(to, bytes) || !hs_vm_move(span->base, old, to, bytes)) {
-		hs_vm_unmap(to, bytes);
-		return NULL;
-	}
-	return to;
-}
-
-bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t bytes, bool may_move,
-			  struct hs_waited *waits)
-{
-	size_t quantum = hs_max(hs_vm_page_bytes(), HS_PAGE_BYTES);
-	size_t rounded = hs_align_up(bytes, quantum), old = hs_span_bytes(span);
-	char *base;
-
-	if (rounded < bytes || rounded > PTRDIFF_MAX)
-		return false;
-	hs_lock_lock_noting(&arena->lock, waits);
-	/* entries go before the pages do: another thread may get the old address the moment it is free */
-	hs_pagemap_set_ends(span, NULL);
-	base = hs_vm_remap(span->base, old, rounded);
-	if (base == NULL && may_move)
-		base = move_huge(span, old, rounded, quantum);
-	else if (base != NULL && !hs_pagemap_prepare(base, rounded)) {
-		(void)hs_vm_remap(base, rounded, old); /* grown into a part of the address space without a leaf */
-		base = NULL;
-	}
-	if (base != NULL) {
-		span->base = base;
-		span->n_pages = rounded >> HS_PAGE_SHIFT;
-		arena->row->huge_bytes += rounded - old;
-	}
-	hs_pagemap_set_ends(span, span);
-	hs_lock_unlock(&arena->lock);
-	if (base != NULL)
-		describe_resized(span);
-	return base != NULL;
-}
-
 /* ---- creation and checks ---- */
+
+/* Below where the kernel puts what comes next, so that the arena can grow upwards in one piece. */
+static char *choose_frontier(const struct hs_arena *a)
+{
+	static uint32_t xn_chosen;
+	uintptr_t below = (hs_add_relaxed(&xn_chosen, 1) % HS_ARENAS_MAX + 1) * FRONTIER_ROOM;
+
+	return (char *)(hs_align_down((uintptr_t)a, HS_PAGE_BYTES) - below);
+}
 
 struct hs_arena *hs_arena_create(uint32_t id, struct hs_rows *rows, struct hs_meta *meta, int64_t decay_ms, int thp)
 {
@@ -368,6 +225,7 @@ struct hs_arena *hs_arena_create(uint32_t id, struct hs_rows *rows, struct hs_me
 	a->decay.step_start_ns = hs_now_ns();
 	a->row->id = id;
 	a->row->created_ns = a->decay.step_start_ns;
+	a->frontier = choose_frontier(a);
 	hs_list_init(&a->dirty_age);
 	hs_list_init(&a->purging);
 	hs_list_init(&a->spare);

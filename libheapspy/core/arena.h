@@ -22,6 +22,8 @@ struct hs_tcache;
 
 #define HS_ARENAS_MAX 256u
 #define HS_HUGE_BYTES ((size_t)32 << 20) /* from here on an object has a mapping of its own */
+/* From here on it is cheaper to move pages than to copy them and pay for the faults of the copy. */
+#define HS_MOVE_BYTES ((size_t)256 << 10)
 #define HS_DECAY_STEPS 16u
 #define HS_SPAN_CHUNK 32u
 
@@ -60,6 +62,8 @@ struct hs_arena {
 	struct hs_span_chunk *chunks;
 	struct hs_decay decay;
 	size_t mapped_pages, span_pages;
+	size_t n_undersized; /* objects that grew in place, have pages of their own and would fit into a slot */
+	char *frontier;	     /* end of the region mapped last: the next one should begin here */
 	int thp; /* 0 default, 1 always, 2 never */
 	/* all arenas of the heap, for who finds nothing here; NULL in tests that have just one */
 	struct hs_arena *const *siblings;
@@ -85,13 +89,41 @@ struct hs_span *hs_arena_alloc_small(struct hs_arena *arena, unsigned klass, uin
 /* Gives back a span of any kind; the caller must be its only user. */
 void hs_arena_free(struct hs_arena *arena, struct hs_span *span, struct hs_waited *waits);
 
-/* Makes a large span longer or shorter in place; false when that is impossible (it is then unchanged). */
+/* ---- large.c ---- */
+
+/*
+ * Makes a large span longer or shorter in place; false when that is impossible (it is then unchanged).  Either way
+ * nobody may grow it without the lock afterwards.
+ */
 bool hs_arena_resize(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits);
+
+/* Makes a large span longer, to n_pages if there is room and to at least `least`; false: unchanged. */
+bool hs_arena_extend(struct hs_arena *arena, struct hs_span *span, size_t least, size_t n_pages,
+		     struct hs_waited *waits);
+
+/*
+ * Moves the pages of a large object, not its contents, to a place of n_pages, at least its old size; above
+ * HS_HUGE_BYTES, to a mapping of its own.  The descriptor stays the object's.  False: unchanged, copy it.
+ * Nobody else may grow the span: hs_arena_resize() has failed, or it is the caller's.
+ */
+bool hs_arena_move(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits);
+
+/*
+ * Gives back what lies behind slot_bytes of a span that still is `grower`'s; `end`: it stops being that, unless
+ * the object is small and enough such objects have pages of their own.  True if it is not the grower's any more.
+ */
+bool hs_arena_trim(struct hs_arena *arena, struct hs_span *span, struct hs_tcache *grower, bool end,
+		   struct hs_waited *waits);
+
+/* A large object that was grown is freed or resized by other means: nobody may grow it in place now. */
+void hs_arena_end_growth_locked(struct hs_arena *arena, struct hs_span *span);
 
 /* Objects with a mapping of their own. */
 struct hs_span *hs_arena_alloc_huge(struct hs_arena *arena, size_t bytes, size_t align, struct hs_waited *waits);
 bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t bytes, bool may_move,
 			  struct hs_waited *waits);
+
+/* ---- decay.c ---- */
 
 /*
  * Purges what the decay curve asks for at time `now_ns`, or everything if `all`; nothing when another thread is

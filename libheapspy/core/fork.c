@@ -123,7 +123,7 @@ static void each_span(struct hs_arena *a, void (*visit)(struct hs_arena *a, stru
 
 static void forget_range(struct hs_arena *a, struct hs_span *s)
 {
-	if (s->state == HS_SPAN_SMALL || s->state == HS_SPAN_LARGE)
+	if (s->state == HS_SPAN_SMALL || s->state == HS_SPAN_LARGE || s->state == HS_SPAN_KEPT)
 		a->span_pages += s->n_pages;
 	else if (s->state != HS_SPAN_HUGE)
 		s->state = HS_SPAN_UNUSED;
@@ -209,6 +209,7 @@ void hs_heap_fork_child(struct hs_heap *heap, struct hs_tcache *mine, bool prepa
 		next = l->next;
 		if (t == mine)
 			continue;
+		hs_grow_orphan(t);
 		reclaim_rings(t);
 		t->row->state = HEAPSPY_THREAD_FREE;
 		t->arena->xn_threads--;

@@ -318,6 +318,8 @@ void hs_heap_free(struct hs_tcache *t, struct hs_span *s, void *p)
 	case HS_SPAN_HUGE:
 		if (p != s->base)
 			hs_on_corruption(HS_BAD_POINTER, p, s);
+		else if (hs_load_relaxed(&s->xgrower) == t)
+			hs_grow_free(t, s);
 		else
 			hs_arena_free(s->arena, s, &t->waits);
 		break;
@@ -333,6 +335,9 @@ size_t hs_heap_usable(const struct hs_span *s, const void *p)
 	case HS_SPAN_SMALL:
 		return hs_span_is_slot(s, p) ? s->slot_bytes : 0;
 	case HS_SPAN_LARGE:
+		if (hs_load_relaxed(&s->slot_bytes) != 0)
+			return p == s->base ? hs_load_relaxed(&s->slot_bytes) : 0;
+		return p == s->base ? hs_span_bytes(s) : 0;
 	case HS_SPAN_HUGE:
 		return p == s->base ? hs_span_bytes(s) : 0;
 	default:
@@ -340,19 +345,30 @@ size_t hs_heap_usable(const struct hs_span *s, const void *p)
 	}
 }
 
+static void *resize_large(struct hs_tcache *t, struct hs_span *s, size_t bytes)
+{
+	size_t n_pages = hs_pages_of(bytes);
+
+	if (hs_load_relaxed(&s->xgrower) == t)
+		return hs_grow_resize(t, s, bytes);
+	if (bytes <= HS_SMALL_MAX || n_pages == 0)
+		return NULL;
+	if (bytes < HS_HUGE_BYTES && hs_arena_resize(s->arena, s, n_pages, &t->waits))
+		return s->base;
+	/* nobody can change its length now but us */
+	if (n_pages <= s->n_pages || hs_span_bytes(s) < HS_MOVE_BYTES)
+		return NULL;
+	return hs_arena_move(s->arena, s, n_pages, &t->waits) ? s->base : NULL;
+}
+
 void *hs_heap_resize(struct hs_tcache *t, struct hs_span *s, void *p, size_t bytes)
 {
-	size_t n_pages;
-
 	switch (s->state) {
 	case HS_SPAN_SMALL:
 		/* stays while the slot is at least half used: a shrink that saves little is not worth a copy */
 		return bytes <= s->slot_bytes && bytes > s->slot_bytes / 2 ? p : NULL;
 	case HS_SPAN_LARGE:
-		n_pages = bytes > HS_SMALL_MAX && bytes < HS_HUGE_BYTES ? hs_pages_of(bytes) : 0;
-		if (n_pages == 0 || !hs_arena_resize(s->arena, s, n_pages, &t->waits))
-			return NULL;
-		return p;
+		return resize_large(t, s, bytes);
 	case HS_SPAN_HUGE:
 		if (bytes < HS_HUGE_BYTES / 2 || !hs_arena_resize_huge(s->arena, s, bytes, true, &t->waits))
 			return NULL;

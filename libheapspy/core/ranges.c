@@ -25,6 +25,27 @@ void hs_ranges_publish_locked(struct hs_arena *a)
 				       : hs_container_of(a->dirty_age.next, struct hs_span, link)->freed_ns;
 }
 
+void hs_ranges_describe(struct hs_span *s, unsigned state, uint16_t klass, uint32_t n_slots, uint64_t slot_bytes,
+			uint32_t used)
+{
+	struct heapspy_span *row = s->row;
+
+	row->base = (uint64_t)(uintptr_t)s->base;
+	row->bytes = hs_span_bytes(s);
+	row->slot_bytes = slot_bytes;
+	row->n_slots = n_slots;
+	row->extended = used;
+	row->used = used;
+	row->xpending = 0;
+	row->owner = 0;
+	row->hole_pages = 0;
+	row->klass = klass;
+	row->n_samples = 0;
+	row->made_ns = 0;
+	/* [mo:span-row release] a reader that sees the state sees the row of this span and not of the one before */
+	hs_store_release(&row->state, (uint16_t)state);
+}
+
 static struct heapspy_span *row_for(struct hs_arena *a, struct hs_span *s)
 {
 	struct heapspy_span *row;
@@ -73,6 +94,8 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 	s->xfree = NULL;
 	s->xn_samples = 0;
 	s->recount = s->emptied = s->parked = 0;
+	s->undersized = 0;
+	hs_store_relaxed(&s->xgrower, NULL);
 	return s;
 }
 
@@ -102,12 +125,19 @@ static void put_in_locked(struct hs_arena *a, struct hs_span *s)
 	hs_pagemap_set_ends(s, s);
 }
 
+struct hs_span *hs_ranges_free_at_locked(struct hs_arena *a, const char *p)
+{
+	struct hs_span *s = hs_ranges_neighbour_locked(a, p, HS_SPAN_DIRTY);
+
+	return s != NULL ? s : hs_ranges_neighbour_locked(a, p, HS_SPAN_CLEAN);
+}
+
 struct hs_span *hs_ranges_neighbour_locked(struct hs_arena *a, const char *p, unsigned state)
 {
 	struct hs_span *s = hs_pagemap_get(p);
 
 	/* relaxed: a span of another arena may be in the making, and then it reads as NULL or as that arena */
-	return s != NULL && hs_load_relaxed(&s->arena) == a && s->state == state ? s : NULL;
+	return s != NULL && hs_load_relaxed(&s->arena) == a && hs_load_relaxed(&s->state) == state ? s : NULL;
 }
 
 void hs_ranges_insert_locked(struct hs_arena *a, struct hs_span *s)

@@ -41,12 +41,14 @@ enum hs_span_state {
 	HS_SPAN_DIRTY, /* free range, may be resident */
 	HS_SPAN_CLEAN, /* free range, not resident, reads as zero */
 	HS_SPAN_PURGING, /* free range on its way from dirty to clean, in no set */
+	HS_SPAN_KEPT,	 /* no object in it, kept by a thread for the next one that grows (grow.h) */
 	HS_SPAN_SMALL,
 	HS_SPAN_LARGE,
 	HS_SPAN_HUGE,
 };
 
 struct hs_arena;
+struct hs_tcache;
 
 struct hs_span {
 	/* line 0: the owner's; those who free read xowner, base, inverse and limit */
@@ -56,7 +58,7 @@ struct hs_span {
 	uint64_t limit;		  /* n_extended * step of the class; 0 for spans that are not small: no slots */
 	struct hs_slot *free;	  /* owner's list of free slots, ends with &hs_slot_end */
 	struct heapspy_span *row; /* statistics; `used` is written on every malloc and free */
-	uint32_t slot_bytes;	  /* small only */
+	uint32_t slot_bytes;	  /* small; large: usable bytes of an object that grows in place, 0: all */
 	uint16_t klass;		  /* small only */
 	uint16_t state;		  /* enum hs_span_state, under the arena's lock or the owner's */
 	uint32_t n_slots;
@@ -72,6 +74,8 @@ struct hs_span {
 	uint32_t recount;	/* 1: its owner died in a fork; free list and `used` must be made anew */
 	uint32_t zeroed;	/* large: pages read as zero when handed out */
 	uint32_t parked;	/* 1: in its owner's list of spans that ran out lately, not in that of partly used ones */
+	uint32_t undersized;	/* 1: large, for having grown in place; counted in its arena */
+	struct hs_tcache *xgrower; /* large: the thread that may grow its object within the span without a lock */
 	uint32_t emptied;	/* ticks of its owner since its last slot came back; 0: in use */
 	size_t n_pages;
 	uint64_t xsampled;	/* for each live sampled object the bit hs_span_sample_bit(); more may be set */

@@ -39,6 +39,7 @@ static void begin(struct hs_tcache *t, struct hs_arena *arena)
 {
 	t->arena = arena;
 	t->direct = NULL;
+	t->grow = (struct hs_grow){0};
 	t->waits = (struct hs_waited){0};
 	t->xseized = t->tid = 0;
 	t->thread = NULL;
@@ -414,6 +415,7 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 void hs_tcache_tick(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
+	hs_grow_tick(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++)
 		tick_class(t, c);
 }
@@ -488,6 +490,7 @@ static void leave_class(struct hs_tcache *t, unsigned klass)
 void hs_tcache_leave(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
+	hs_grow_drain(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
 		leave_class(t, c);
 		drain_list(t, &t->parked[c]);
@@ -499,6 +502,7 @@ void hs_tcache_leave(struct hs_tcache *t)
 void hs_tcache_drain(struct hs_tcache *t)
 {
 	hs_tcache_flush(t);
+	hs_grow_drain(t);
 	for (unsigned c = 0; c < HS_N_CLASSES; c++) {
 		if (t->active[c] != &hs_span_none)
 			drop_active(t, c);

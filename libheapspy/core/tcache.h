@@ -22,6 +22,7 @@
 #define HS_CORE_TCACHE_H
 
 #include "core/arena.h"
+#include "core/grow.h"
 #include "core/span.h"
 
 /*
@@ -68,6 +69,7 @@ struct hs_tcache {
 	uint16_t n_partial[HS_N_CLASSES];
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
+	struct hs_grow grow;
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
 	bool left; /* spare, and all its lists are empty: not so after a fork */
 	/* shim/idle.c: the helper may drain the cache of a thread that sleeps */

@@ -13,6 +13,9 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
@@ -107,6 +110,16 @@ void *hs_vm_map(size_t bytes, size_t align)
 	return aligned;
 }
 
+void *hs_vm_map_near(void *hint, size_t bytes, size_t align)
+{
+	char *p = map(hint, bytes, 0);
+
+	if (p == NULL || (uintptr_t)p % align == 0)
+		return p;
+	hs_vm_unmap(p, bytes);
+	return hs_vm_map(bytes, align);
+}
+
 bool hs_vm_purge(void *addr, size_t bytes)
 {
 	size_t page = hs_vm_page_bytes();
@@ -133,6 +146,23 @@ bool hs_vm_move(void *addr, size_t old_bytes, void *to, size_t new_bytes)
 	count_call();
 	return !is_error(
 		hs_syscall5(SYS_mremap, addr, old_bytes, new_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, to));
+}
+
+bool hs_vm_transfer(void *addr, size_t bytes, void *to)
+{
+	static uint32_t xrefused;
+	long ret;
+
+	if (hs_load_relaxed(&xrefused))
+		return false;
+	count_call();
+	ret = hs_syscall5(SYS_mremap, addr, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+	if (!is_error(ret))
+		return true;
+	/* the kernel may have emptied the place before it gave up */
+	(void)map(to, bytes, MAP_FIXED);
+	hs_store_relaxed(&xrefused, ret == -22); /* EINVAL: it does not know the flag */
+	return false;
 }
 
 /*

@@ -30,6 +30,9 @@ void *hs_vm_map_readable(size_t bytes);
 /* Lets a page-aligned part of hs_vm_map_readable() be written.  False when refused. */
 bool hs_vm_make_writable(void *addr, size_t bytes);
 
+/* As hs_vm_map, at `hint` (aligned) if the kernel has room there, else anywhere. */
+void *hs_vm_map_near(void *hint, size_t bytes, size_t align);
+
 /* Gives the range back entirely. */
 void hs_vm_unmap(void *addr, size_t bytes);
 
@@ -42,6 +45,12 @@ void *hs_vm_remap(void *addr, size_t old_bytes, size_t new_bytes);
 
 /* Moves pages to `to` and resizes them, in place of what is mapped there.  False: nothing has changed. */
 bool hs_vm_move(void *addr, size_t old_bytes, void *to, size_t new_bytes);
+
+/*
+ * Moves the pages of a part of a mapping to `to`, in place of what is mapped there; zero pages stay behind.  False
+ * when refused (kernels before 5.7): `addr` is unchanged, `to` reads as zero.
+ */
+bool hs_vm_transfer(void *addr, size_t bytes, void *to);
 
 /*
  * Makes the pages of a range present and writable, without ever raising SIGBUS: false when that is

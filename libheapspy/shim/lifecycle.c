@@ -328,12 +328,13 @@ static void mend_child(bool prepared)
 	else
 		hs_lock_init_child(&ps->prof_meta.lock);
 	begin_child();
-	hs_heap_fork_child(&ps->heap, hs_tls.own, prepared);
+	/* before the heap, which takes locks of arenas again and must not hold these then */
 	if (ps->profiling) {
 		hs_waittab_fork_child(&ps->waits, fork_state.waits);
 		hs_livetab_fork_child(&ps->live, fork_state.live);
 		hs_sitetab_fork_child(&ps->sites, fork_state.sites);
 	}
+	hs_heap_fork_child(&ps->heap, hs_tls.own, prepared);
 	if (prepared) {
 		hs_lock_unlock(&ps->heap.threads_lock);
 		hs_lock_unlock(&ps->tick_lock);

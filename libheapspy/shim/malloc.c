@@ -22,8 +22,7 @@ static HS_NOINLINE void *malloc_above_direct(size_t bytes)
 
 	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
 		/* the helper empties `direct` before it takes the tcache, but not what is found otherwise */
-		bool mine = hs_likely(tls->token != HS_TOKEN_SEIZED);
-		void *p = mine ? hs_tcache_pop(tls->own, hs_sizeclass_of(bytes)) : NULL;
+		void *p = hs_likely(hs_tls_has_cache(tls)) ? hs_tcache_pop(tls->own, hs_sizeclass_of(bytes)) : NULL;
 
 		return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
 	}
@@ -68,8 +67,49 @@ HS_EXPORT void *calloc(size_t n, size_t size)
 	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, true);
 }
 
+/* From slot to slot without a slow path, if all that is needed is at hand; else NULL, and nothing has changed. */
+HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
+{
+	struct hs_tcache *t = tls->own;
+	size_t n = hs_min(bytes, s->slot_bytes);
+	char *q;
+
+	if (hs_unlikely(!hs_span_is_slot(s, p) || hs_slot_looks_free(p, s)))
+		return NULL;
+	/* it stays while the slot is at least half used: a shrink that saves little is not worth a copy */
+	if (bytes <= s->slot_bytes && bytes > s->slot_bytes / 2)
+		return p;
+	if (bytes > HS_SMALL_MAX || tls->countdown <= (int64_t)bytes || !hs_tls_has_cache(tls))
+		return NULL;
+	if (bytes > s->slot_bytes && hs_grow_wanted(&t->grow, p, bytes))
+		return NULL;
+	q = hs_tcache_pop(t, hs_sizeclass_of(bytes));
+	if (hs_unlikely(q == NULL))
+		return NULL;
+	tls->countdown -= (int64_t)bytes;
+	t->grow.last = q;
+	if (n <= 128)
+		for (size_t i = 0; i < n; i += HS_SLOT_ALIGN)
+			memcpy(q + i, (const char *)p + i, HS_SLOT_ALIGN); /* both are as long as a multiple of that */
+	else
+		memcpy(q, p, n);
+	free(p);
+	return q;
+}
+
+HS_INLINE void *grow_in_place(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
+{
+	if (tls->countdown <= (int64_t)bytes || !hs_tls_has_cache(tls) || !hs_grow_fits(tls->own, s, p, bytes) ||
+	    hs_load_relaxed(&s->xn_samples) != 0)
+		return NULL;
+	tls->countdown -= (int64_t)bytes;
+	hs_grow_set(s, bytes);
+	return p;
+}
+
 HS_EXPORT void *realloc(void *p, size_t bytes)
 {
+	struct hs_tls *tls = &hs_tls;
 	struct hs_span *s;
 
 	if (p == NULL)
@@ -79,9 +119,12 @@ HS_EXPORT void *realloc(void *p, size_t bytes)
 		return NULL;
 	}
 	s = hs_pagemap_get(p);
-	if (hs_likely(s != NULL) && s->state == HS_SPAN_SMALL && bytes <= s->slot_bytes &&
-	    bytes > s->slot_bytes / 2 && hs_span_is_slot(s, p))
-		return p;
+	if (hs_likely(s != NULL)) {
+		void *q = s->state == HS_SPAN_SMALL ? resize_small(tls, s, p, bytes) : grow_in_place(tls, s, p, bytes);
+
+		if (hs_likely(q != NULL))
+			return q;
+	}
 	return hs_realloc_slow(p, s, bytes);
 }
 
@@ -124,7 +167,7 @@ void *hs_alloc_aligned(size_t align, size_t bytes)
 	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
 		unsigned klass = hs_sizeclass_of_aligned(bytes, align);
 
-		p = klass != HS_N_CLASSES && tls->token != HS_TOKEN_SEIZED ? hs_tcache_pop(tls->own, klass) : NULL;
+		p = klass != HS_N_CLASSES && hs_tls_has_cache(tls) ? hs_tcache_pop(tls->own, klass) : NULL;
 		if (hs_likely(p != NULL))
 			return p;
 	}

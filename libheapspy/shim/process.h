@@ -99,6 +99,12 @@ extern __thread struct hs_tls hs_tls __attribute__((tls_model("initial-exec"), v
 
 void hs_idle_back(struct hs_tls *tls);
 
+/* The thread's own tcache is there to be used: neither hidden nor in the helper's hands. */
+HS_INLINE bool hs_tls_has_cache(const struct hs_tls *tls)
+{
+	return tls->token > HS_TOKEN_SEIZED;
+}
+
 /* Far enough below zero that what handlers allocate meanwhile does not matter. */
 #define HS_HIDDEN_COUNTDOWN (INT64_MIN / 2)
 

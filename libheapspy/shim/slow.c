@@ -341,6 +341,28 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	return q;
 }
 
+/* A place with room behind it, for a block that seems to grow again and again; NULL when there is none. */
+static void *with_room(struct hs_tls *tls, size_t bytes)
+{
+	struct hs_waited waited;
+	struct hs_tcache *t;
+	int64_t *left;
+	void *q;
+
+	if (tls->own == NULL || (t = enter(tls)) == NULL)
+		return NULL;
+	q = hs_grow_start(t, bytes);
+	leave(tls, t, &waited);
+	if (q != NULL) {
+		left = hs_tls_left(tls);
+		*left -= (int64_t)bytes;
+		if (*left <= 0)
+			hs_profile_alloc(tls, q, bytes);
+	}
+	after(tls, &waited);
+	return q;
+}
+
 void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes)
 {
 	size_t old;
@@ -367,11 +389,17 @@ void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes)
 		hs_on_corruption(HS_BAD_POINTER, p, NULL);
 		return refuse(bytes);
 	}
-	q = malloc(bytes);
+	q = NULL;
+	if (bytes > old && hs_tls.own != NULL && hs_grow_wanted(&hs_tls.own->grow, p, bytes))
+		q = with_room(&hs_tls, bytes);
+	if (q == NULL)
+		q = malloc(bytes);
 	if (q == NULL)
 		return NULL;
 	memcpy(q, p, hs_min(old, bytes));
 	free(p);
+	if (hs_tls.own != NULL)
+		hs_tls.own->grow.last = q;
 	return q;
 }
 

@@ -11,7 +11,7 @@ LIBDIRS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib6
 PEERS = {"jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4", "mimalloc": "libmimalloc.so.2*"}
 # Variables that would change what is measured; a run starts without them.
 FOREIGN = ("LD_PRELOAD", "HEAPSPY_CONF", "MALLOC_CONF", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "HEAPPROFILE",
-	"TCMALLOC_SAMPLE_PARAMETER", "PYTHONMALLOC", "DEBUGINFOD_URLS")
+	"TCMALLOC_SAMPLE_PARAMETER", "DUMP_HEAPTRACK_OUTPUT", "PYTHONMALLOC", "DEBUGINFOD_URLS")
 PACKAGES = ("libc6 libjemalloc2 libtcmalloc-minimal4 libgoogle-perftools4 libmimalloc2.0 heaptrack redis-server python3 "
 	"lua5.4 sqlite3 ghostscript g++-12 perl nodejs postgresql-15 nginx-light wrk").split()
 
@@ -20,10 +20,9 @@ class Variant(NamedTuple):
 	"""One allocator, or one way to run it."""
 	name: str
 	env: dict = {}
-	prefix: tuple = ()		# words before the program's own
 	viewer: bool = False		# heaptop looks once a second
-	base: str = ""			# what it is compared with, in overhead.py
-	only: tuple = ()		# the benchmarks it takes part in; all when empty
+	only: tuple = ()		# the benchmarks or groups it takes part in; all when empty
+	most: int = 0			# rounds it takes part in; all when 0
 
 
 def library(pattern):

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""instructions.py [--check LIB | --lib LIB] [--csv] [MODE...]: instructions that the allocator itself executes for each operation.
+"""instructions.py [--check LIB | --lib LIB] [--markdown | --csv] [MODE...]: what the allocator itself executes.
 
 Time depends on who else uses the machine, instructions do not: so this is what a test can hold a limit against.
 
@@ -165,6 +165,7 @@ def main():
 	parser.add_argument("--check", metavar="LIB", help="hold LIB against the limits")
 	parser.add_argument("--unoptimized", action="store_true", help="with --check: LIB is no release build, skip")
 	parser.add_argument("--lib", default="build-release/libheapspy/libheapspy.so", help="our library (%(default)s)")
+	parser.add_argument("--markdown", action="store_true", help="Markdown; the default")
 	parser.add_argument("--csv", action="store_true", help="CSV instead of Markdown")
 	parser.add_argument("modes", nargs="*", metavar="MODE", help=", ".join(COUNTS))
 	args = parser.parse_args()

@@ -99,7 +99,7 @@ def measure(context, variant, argv, env=None, stdin=None, timeout=120):
 	if os.path.exists(report):
 		os.unlink(report)
 	with open(stdin or os.devnull, "rb") as source, tempfile.TemporaryFile(dir=context.place.dir) as errors:
-		meter = subprocess.Popen([context.meter, report, *words, "--", *variant.prefix, *argv], stdin=source,
+		meter = subprocess.Popen([context.meter, report, *words, "--", *argv], stdin=source,
 			stdout=subprocess.PIPE, stderr=errors, env=clean_env({}), cwd=context.place.dir, start_new_session=True)
 		viewer = None
 		try:

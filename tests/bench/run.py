@@ -48,6 +48,7 @@ def variants(args, library, segments):
 
 def main():
 	args = arguments()
+	driver.stoppable()
 	scale = 0.3 if args.quick else 1.0
 	rounds = args.rounds or (3 if args.quick else 7)
 	seed = random.SystemRandom().randrange(1 << 32) if args.seed is None else args.seed
@@ -71,18 +72,9 @@ def main():
 			("ours", args.conf or "as by default")])
 		print(f"seed {seed}; raw runs in {raw.path}", file=sys.stderr)
 		schedule = driver.Schedule(context, benches, who, raw, rounds, args.budget, seed)
-		try:
-			had = schedule.run()
-		except KeyboardInterrupt:
-			had = {}
-			print("\nstopped; the tables are of what has run", file=sys.stderr)
-	print("rounds: " + ", ".join(f"{name} {n}" for name, n in had.items()), file=sys.stderr)
+		schedule.run()
 	table.write(raw.path, out)
-	failed = sum(schedule.failures.values())
-	if failed:
-		print(f"{failed} runs FAILED: " + ", ".join(f"{b} under {v} ({n})" for (b, v), n in schedule.failures.items()),
-			file=sys.stderr)
-	return 1 if failed or not had else 0
+	return 1 if schedule.failures or schedule.stopped else 0
 
 
 if __name__ == "__main__":

@@ -53,6 +53,10 @@ class Server:
 		"""Starts the server, lets the client work, stops it: a Result."""
 		server, where = self.begin(context, variant)
 		try:
+			preload = os.path.basename(os.path.realpath(variant.env.get("LD_PRELOAD", "/")))
+			with open(f"/proc/{server.pid}/maps", encoding="utf-8", errors="replace") as maps:
+				if preload not in maps.read():
+					raise Failed(f"{preload} is not mapped in {self.name}")
 			before = tree_cpu(server.pid)
 			with Viewer(context, server.pid) if variant.viewer else nullcontext() as viewer:
 				ops, rate, peak = self.work(context, server, where)
@@ -65,11 +69,14 @@ class Server:
 
 
 class Redis(Server):
-	"""redis-server and redis-benchmark.  Debian's is linked with jemalloc: the variant `stock` is that, not preloaded."""
+	"""redis-server and redis-benchmark.  Debian's is linked with jemalloc: the variant `stock` is that, with no preload;
+	for `glibc` libc itself is preloaded, so that its malloc comes before jemalloc's."""
 	name, programs = "redis", ("redis-server", "redis-cli", "redis-benchmark")
 
 	def begin(self, context, variant):
 		port = free_port()
+		if not variant.env and variant.name != "stock":
+			variant = variant._replace(env={"LD_PRELOAD": "libc.so.6"})
 		server = self.start(context, variant, ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "",
 			"--dir", context.place.dir])
 		wait_for("redis", lambda: answers(port) or server.poll() is not None)
@@ -78,7 +85,7 @@ class Redis(Server):
 	def work(self, context, server, port):
 		n = int(400000 * self.scale)
 		out = must(["redis-benchmark", "-p", str(port), "-n", str(n), "-r", "100000", "-d", "200", "-t",
-			"set,get,lpush,hset", "-P", "16", "--csv"], env=clean_env({}))
+			"set,get,lpush,hset", "-P", "16", "--csv"], timeout=40, env=clean_env({}))
 		rates = [float(line.split(",")[1].strip('"')) for line in out.splitlines() if not line.startswith('"test"')]
 		peak = peak_of(server.pid)
 		if len(rates) != 4:
@@ -168,7 +175,7 @@ class Postgres(Server):
 	def missing(self):
 		return super().missing() + ([] if os.path.exists(self.bin + "/pgbench") else ["postgresql"])
 
-	def client(self, program, *args, timeout=120):
+	def client(self, program, *args, timeout=60):
 		env = clean_env({"PGHOST": self.dir, "PGPORT": "5432", "PGUSER": "tester", "PGDATABASE": "postgres",
 			"LC_ALL": "C.UTF-8"})
 		return must([*self.user, os.path.join(self.bin, program), *args], timeout=timeout, env=env, cwd=self.dir)
@@ -190,7 +197,7 @@ class Postgres(Server):
 	def serve(self, context, variant, data):
 		server = self.start(context, variant, [os.path.join(self.bin, "postgres"), "-D", data, "-k", self.dir, "-p", "5432",
 			*(word for option in ("listen_addresses=", "fsync=off", "jit=off", "autovacuum=off", "shared_buffers=64MB",
-				"max_parallel_workers_per_gather=0", "checkpoint_timeout=1h", "max_wal_size=4GB")
+				"max_parallel_workers_per_gather=0", "dynamic_shared_memory_type=mmap", "checkpoint_timeout=1h", "max_wal_size=4GB")
 				for word in ("-c", option))], user=self.user or ("env",))
 		wait_for("PostgreSQL", lambda: os.path.exists(self.dir + "/.s.PGSQL.5432") or server.poll() is not None, 30)
 		ready = [*self.user, os.path.join(self.bin, "pg_isready"), "-q", "-h", self.dir]

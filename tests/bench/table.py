@@ -58,8 +58,9 @@ class Figures:
 					collected[metric][r["bench"]][r["variant"]].append(v)
 		order = [*PEERS, OURS]
 		self.variants.sort(key=lambda v: order.index(v) if v in order else len(order))
-		self.benches = sorted(self.group, key=lambda b: self.group[b])
-		self.of = {m: {b: {v: spread(x) for v, x in by.items()} for b, by in benches.items()} for m, benches in collected.items()}
+		self.benches = sorted(self.group, key=lambda b: (self.group[b], b))
+		self.of = {m: {b: {v: spread(x) for v, x in by.items()} for b, by in benches.items()}
+			for m, benches in collected.items()}
 
 	def median(self, metric, bench, variant):
 		found = self.of.get(metric, {}).get(bench, {}).get(variant)
@@ -97,10 +98,10 @@ def show(x, form=".2f"):
 	return "-" if x is None else format(x, form)
 
 
-def rows(head, body):
-	"""Lines of a Markdown table; all columns but the first to the right."""
+def rows(head, body, text=False):
+	"""Lines of a Markdown table; all columns but the first to the right, unless it is text."""
 	yield "| " + " | ".join(head) + " |"
-	yield "|---|" + "---:|" * (len(head) - 1)
+	yield "|---|" + ("---|" if text else "---:|") * (len(head) - 1)
 	for row in body:
 		yield "| " + " | ".join(row) + " |"
 	yield ""
@@ -185,7 +186,7 @@ def figure_table(f):
 		add("CPU, any single benchmark, over the fastest peer", 1.10, worst[0][0],
 			" (" + ", ".join(f"{b} {r:.2f}" for r, b in worst if r > 1.10) + ")" if worst[0][0] > 1.10 else "")
 	for bench in f.benches:
-		if "spike" in bench and f.ratio("end", bench, OURS):
+		if bench == "spike-rss-15s" and f.ratio("end", bench, OURS):
 			add(f"RSS at the end of {bench}, over the leanest peer", 1.00, f.ratio("end", bench, OURS))
 	stock, mine = f.median("rate", "redis", "stock"), f.median("rate", "redis", OURS)
 	if stock and mine:
@@ -195,18 +196,28 @@ def figure_table(f):
 		yield from rows(["figure", "at most", "measured", "reached"], body)
 
 
+def header_table(header):
+	"""The machine and the method."""
+	yield from rows(["run", ""], ([k, v.replace("|", "\\|")] for k, v in header), text=True)
+
+
+def failure_table(bad):
+	"""What did not end well, if anything."""
+	if bad:
+		yield f"## {len(bad)} runs failed\n"
+		yield from rows(["benchmark", "variant", "round", "what"],
+			([b["bench"], b["variant"], b["round"], b["note"].replace("|", "\\|")] for b in bad), text=True)
+
+
 def markdown(header, f, bad):
 	yield f"# Allocators side by side, {dict(header).get('date', '')}\n"
-	yield from rows(["", ""], ([k, v.replace("|", "\\|")] for k, v in header))
+	yield from header_table(header)
 	yield from figure_table(f)
 	yield from mean_table(f)
 	for metric in METRICS:
 		if metric in f.of:
 			yield from metric_table(f, metric)
-	if bad:
-		yield f"## {len(bad)} runs failed\n"
-		yield from rows(["benchmark", "variant", "round", "what"],
-			([b["bench"], b["variant"], b["round"], b["note"].replace("|", "\\|")] for b in bad))
+	yield from failure_table(bad)
 
 
 def write_csv(path, header, f):

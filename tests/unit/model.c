@@ -149,18 +149,34 @@ void model_free(struct model *m, struct hs_tcache *t, size_t index)
 	*b = m->blocks[--m->n];
 }
 
+/* As realloc() does. */
+static unsigned char *resize_in_place(struct hs_tcache *t, unsigned char *p, size_t bytes)
+{
+	struct hs_span *s = span_of(p);
+
+	if (s->state != HS_SPAN_SMALL && hs_grow_fits(t, s, p, bytes)) {
+		hs_grow_set(s, bytes);
+		return p;
+	}
+	return hs_heap_resize(t, s, p, bytes);
+}
+
 bool model_resize(struct model *m, struct hs_tcache *t, size_t index, size_t bytes)
 {
 	struct model_block *b = &m->blocks[index];
-	unsigned char *p = hs_heap_resize(t, span_of(b->p), b->p, bytes);
+	unsigned char *p = resize_in_place(t, b->p, bytes);
 
 	if (p == NULL) {
 		model_verify(b->p, b->bytes, b->seed);
-		p = hs_heap_alloc(t, bytes, HS_SLOT_ALIGN, false);
+		if (bytes > b->bytes && hs_grow_wanted(&t->grow, b->p, bytes))
+			p = hs_grow_start(t, bytes);
+		if (p == NULL)
+			p = hs_heap_alloc(t, bytes, HS_SLOT_ALIGN, false);
 		if (p == NULL)
 			return false;
 		memcpy(p, b->p, hs_min(bytes, b->bytes));
 		model_free_block(t, b->p);
+		t->grow.last = p;
 	}
 	must(hs_heap_usable(span_of(p), p) >= bytes);
 	verify_kept(p, b->bytes, bytes, b->seed);

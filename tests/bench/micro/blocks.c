@@ -65,8 +65,8 @@ static void doubling_large(struct micro *m)
 }
 
 /*
- * 1,000 vectors grow in turns by half of their size, from 16 bytes to over 16 KiB, and start again; no two in a row are of
- * one size.  The first and the last byte are written.
+ * 1,000 vectors grow in turns by half of their size, from 16 bytes to over 16 KiB, and start again; no two in a
+ * row are of one size.  The first and the last byte are written.
  */
 static void append(struct micro *m)
 {

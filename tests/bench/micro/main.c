@@ -2,8 +2,9 @@
 /*
  * main.c - bench-micro MODE [COUNT [THREADS]] [--wait SECONDS]; bench-micro --list
  *
- * Prints `ns-per-op cpu-seconds wall-seconds peak-rss-KiB end-rss-KiB ops`.  ns are of CPU time of the whole process: the
- * machine may be busy.  The peak is VmHWM and not getrusage's, which begins with the peak of whoever forked us.
+ * Prints `ns-per-op cpu-seconds wall-seconds peak-rss-KiB end-rss-KiB ops`.  ns are of CPU time of the whole
+ * process: the machine may be busy.  The peak is VmHWM and not getrusage's, which begins with the peak of
+ * whoever forked us.
  *
  *   small.c    one thread, small objects      blocks.c   zeroed, resized, aligned, large
  *   threads.c  objects and threads that move  sharing.c  two threads on one cache line

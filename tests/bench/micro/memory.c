@@ -91,8 +91,8 @@ static void idle_threads(struct micro *m)
 }
 
 /*
- * Up to 200 MiB, then random ones are freed until 5 % are left, and again.  The RSS is that of the trough, without the table.
- * Sizes in the objects themselves: whoever frees them has read them, as programs do.
+ * Up to 200 MiB, then random ones are freed until 5 % are left, and again.  The RSS is that of the trough,
+ * without the table.  Sizes in the objects themselves: whoever frees them has read them, as programs do.
  */
 static void spiky(struct micro *m)
 {
@@ -121,8 +121,9 @@ static void spiky(struct micro *m)
 }
 
 /*
- * `count` is the spike in MiB, freed in the order in which it was made except for each hundredth object, chosen at random.
- * The survivors' pointers are dropped with the table: what is left is what the allocator keeps for 1 % of the spike.
+ * `count` is the spike in MiB, freed in the order in which it was made except for each hundredth object, chosen
+ * at random.  The survivors' pointers are dropped with the table: what is left is what the allocator keeps for
+ * 1 % of the spike.
  */
 static void spike_rss(struct micro *m)
 {
@@ -146,11 +147,11 @@ static void spike_rss(struct micro *m)
 }
 
 /*
- * 64 MiB stay live, to the last object, while what they consist of drifts: every two million operations another range of
- * sizes is allocated, and each new object takes the place of random older ones.  One in 16 objects is of the kind that
- * programs keep (by its size modulo 16): it is passed over fifteen times in sixteen when its turn comes.  So each phase leaves a
- * thinning crowd of survivors in the places that the next phase, with other sizes, has to do without.
- * The RSS noted is without the table.
+ * 64 MiB stay live, to the last object, while what they consist of drifts: every two million operations another
+ * range of sizes is allocated, and each new object takes the place of random older ones.  One in 16 objects is
+ * of the kind that programs keep (by its size modulo 16): it is passed over fifteen times in sixteen when its
+ * turn comes.  So each phase leaves a thinning crowd of survivors in the places that the next phase, with other
+ * sizes, has to do without.  The RSS noted is without the table.
  */
 static const struct {
 	uint16_t low, span;
@@ -185,6 +186,8 @@ static void fragment(struct micro *m)
 		live += size;
 	}
 	micro_drop(p, N * sizeof(*p));
+	if (m->wait > 0)
+		micro_slow_activity(m->wait); /* tells fragments from free pages that have not decayed yet */
 }
 
 const struct micro_mode micro_memory[] = {

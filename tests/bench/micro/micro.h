@@ -2,10 +2,10 @@
 /*
  * micro.h - what the modes of bench-micro share.
  *
- * A mode is one access pattern.  Its own tables come from mmap, never from malloc, so that nothing but the pattern is
- * measured; its random numbers come from fixed seeds, so that every allocator gets the same calls.  Each object's first
- * word is written when it is made (a program that allocates also writes, and the line it writes is the one that
- * allocators keep their links in); modes that do more or less than that say so.
+ * A mode is one access pattern.  Its own tables come from mmap, never from malloc, so that nothing but the
+ * pattern is measured; its random numbers come from fixed seeds, so that every allocator gets the same calls.
+ * Each object's first word is written when it is made (a program that allocates also writes, and the line it
+ * writes is the one that allocators keep their links in); modes that do more or less than that say so.
  *
  * Memory: table() is mmap; a mode may drop() its table before it notes the RSS, to leave only what malloc keeps
  * Errors: a refused allocation ends the process with a message
@@ -58,7 +58,10 @@ static inline uint32_t rnd(uint64_t *state)
 	return (uint32_t)(*state >> 33);
 }
 
-/* A size between 16 and 16 << octaves, each octave as likely as the next: programs have many small and few big objects. */
+/*
+ * A size between 16 and 16 << octaves, each octave as likely as the next: programs have many small and few big
+ * objects.
+ */
 static inline size_t rnd_log(uint64_t *state, unsigned octaves)
 {
 	uint32_t r = rnd(state);

@@ -2,8 +2,9 @@
 /*
  * sharing.c - small objects of two threads on one cache line.
  *
- * Each thread writes its own object a thousand times between malloc and free, as a counter or a flag is written.  When an
- * allocator has put the objects of two threads on one line, each write waits for the line: ten times as slow.
+ * Each thread writes its own object a thousand times between malloc and free, as a counter or a flag is
+ * written.  When an allocator has put the objects of two threads on one line, each write waits for the line:
+ * ten times as slow.
  */
 #include "micro.h"
 

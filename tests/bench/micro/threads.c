@@ -9,9 +9,9 @@
 #include "micro.h"
 
 /*
- * A queue of chunks of 64 pointers: one lock a chunk, so that what is measured is malloc and not the queue.  Who finds it
- * empty or full sleeps until it has changed by a quarter: without that, each chunk would cost a wake-up, and busy waiting
- * would count as CPU time.
+ * A queue of chunks of 64 pointers: one lock a chunk, so that what is measured is malloc and not the queue.
+ * Who finds it empty or full sleeps until it has changed by a quarter: without that, each chunk would cost a
+ * wake-up, and busy waiting would count as CPU time.
  */
 enum { CHUNK = 64, RING = 256, QUARTER = RING / 4 };
 
@@ -128,9 +128,9 @@ static void prodcons(struct micro *m)
 }
 
 /*
- * Larson's server: each thread replaces random ones of its objects; after a while it starts a thread that goes on with the
- * same objects, and ends.  So most objects are freed by the thread that made them, and many by a later one.  A thread joins
- * the one before it, so that all have ended when the last one is joined.
+ * Larson's server: each thread replaces random ones of its objects; after a while it starts a thread that goes
+ * on with the same objects, and ends.  So most objects are freed by the thread that made them, and many by a
+ * later one.  A thread joins the one before it, so that all have ended when the last one is joined.
  */
 enum { LARSON_LIVE = 1000, LARSON_TURN = 50000 };
 
@@ -193,8 +193,8 @@ static void larson(struct micro *m)
 }
 
 /*
- * Each thread makes 16 objects, swaps them for 16 that lie at a random place of a table, and frees those: whose they were
- * is a matter of chance.  Sixteen at a time, so that the exchange itself costs little an object.
+ * Each thread makes 16 objects, swaps them for 16 that lie at a random place of a table, and frees those: whose
+ * they were is a matter of chance.  Sixteen at a time, so that the exchange itself costs little an object.
  */
 enum { HAND = 16, PLACES = 1024 };
 
