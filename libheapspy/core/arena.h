@@ -131,6 +131,9 @@ bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t b
  */
 size_t hs_arena_decay(struct hs_arena *arena, uint64_t now_ns, bool all, struct hs_waited *waits);
 
+/* Purges the oldest dirty ranges, about so many pages, if nobody else purges. */
+void hs_arena_purge(struct hs_arena *arena, size_t pages, struct hs_waited *waits);
+
 /* Gives the address space of clean ranges back, when the kernel refuses more (RLIMIT_AS).  Returns bytes. */
 size_t hs_arena_unmap_clean(struct hs_arena *arena, struct hs_waited *waits);
 

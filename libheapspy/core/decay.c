@@ -136,6 +136,24 @@ size_t hs_arena_decay(struct hs_arena *arena, uint64_t now_ns, bool all, struct 
 	return bytes;
 }
 
+void hs_arena_purge(struct hs_arena *arena, size_t pages, struct hs_waited *waits)
+{
+	uint32_t idle = 0;
+
+	if (!hs_cas_acquire(&arena->xpurging, &idle, 1)) /* [mo:purging acquire] */
+		return;
+	hs_lock_lock_noting(&arena->lock, waits);
+	while (pages > 0) {
+		size_t got = purge_batch_locked(arena, pages, waits) >> HS_PAGE_SHIFT;
+
+		if (got == 0)
+			break;
+		pages -= hs_min(got, pages);
+	}
+	hs_lock_unlock(&arena->lock);
+	hs_store_release(&arena->xpurging, 0); /* [mo:purging release] */
+}
+
 size_t hs_arena_unmap_clean(struct hs_arena *arena, struct hs_waited *waits)
 {
 	size_t bytes = 0;

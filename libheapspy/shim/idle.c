@@ -31,11 +31,13 @@
 #include "shim/process.h"
 #include "stat/identity.h"
 
-/* Threads begin and end under the same lock: it is held for so many seizures, and taken so often in a tick. */
+/* Threads begin and end under the same lock: it is held for so many looks and seizures. */
+#define LOOKS_PER_ROUND 64u
 #define SEIZES_PER_ROUND 16u
-#define ROUNDS_PER_TICK 8u
-/* With more threads the list is walked less often. */
-#define THREADS_PER_TICK 2048u
+/* With more threads each is looked at less often. */
+#define LOOKS_PER_TICK 2048u
+/* A thread that has not allocated for so long is looked at in earnest; a little less than two ticks make. */
+#define IDLE_NS UINT64_C(900000000)
 /* A sleeping thread with a deeper stack is left alone. */
 #define STACK_MOST ((size_t)1 << 20)
 /*
@@ -234,39 +236,64 @@ static bool is_due(struct hs_tcache *t, uint64_t now_ns, uint64_t idle_ns)
 	return now_ns - t->idle.since_ns >= idle_ns;
 }
 
-/* False when no more are due. */
-static bool drain_some_locked(struct hs_heap *heap, uint64_t now_ns, uint64_t idle_ns)
+/* In turn: who was looked at goes to the end of the list.  Returns how many. */
+static uint32_t drain_some_locked(struct hs_heap *heap, uint64_t now_ns, uint64_t idle_ns)
 {
-	unsigned n = 0;
+	uint32_t looks = 0, seizes = 0;
 
-	for (struct hs_list *l = heap->tcaches.next; l != &heap->tcaches; l = l->next) {
-		struct hs_tcache *t = hs_container_of(l, struct hs_tcache, link);
+	while (looks < LOOKS_PER_ROUND && seizes < SEIZES_PER_ROUND && !hs_list_empty(&heap->tcaches)) {
+		struct hs_tcache *t = hs_container_of(heap->tcaches.next, struct hs_tcache, link);
 
+		hs_list_remove(&t->link);
+		hs_list_push_back(&heap->tcaches, &t->link);
+		looks++;
 		if (!is_due(t, now_ns, idle_ns))
 			continue;
 		t->idle.drained = drain_locked(t);
 		t->idle.since_ns = now_ns;
-		if (++n >= SEIZES_PER_ROUND)
-			return true;
+		seizes++;
 	}
-	return false;
+	return looks;
+}
+
+/*
+ * What sleepers held is not needed soon: as much of the dirty memory goes as they have added.  Not their own pages, but
+ * the oldest; the others stay for those that are awake.
+ */
+static void purge_added(struct hs_heap *heap, const uint64_t *before)
+{
+	uint32_t n = hs_load_acquire(&heap->xn_arenas); /* [mo:arena-made acquire] */
+	struct hs_waited waited = {0};
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t now = hs_load_relaxed(&heap->arenas[i]->row->dirty_bytes);
+
+		if (now > before[i])
+			hs_arena_purge(heap->arenas[i], (now - before[i]) >> HS_PAGE_SHIFT, &waited);
+	}
 }
 
 void hs_idle_drain(uint64_t now_ns)
 {
 	struct hs_process *ps = &hs_process;
 	int64_t decay_ms = ps->heap.conf.decay_ms;
-	uint32_t n = hs_load_relaxed(&ps->heap.xn_threads) / THREADS_PER_TICK + 1;
-	static uint32_t n_calls;
-	bool more = true;
+	uint32_t n = hs_min(hs_load_relaxed(&ps->heap.xn_threads), LOOKS_PER_TICK), looks = 0;
+	uint64_t idle_ns;
+	uint64_t dirty[HS_ARENAS_MAX];
 
-	if (decay_ms < 0 || !ps->own_files || ps->text.high == 0 || n_calls++ % n != 0)
+	if (decay_ms < 0 || !ps->own_files || ps->text.high == 0)
 		return;
-	for (unsigned i = 0; i < ROUNDS_PER_TICK && more; i++) {
+	idle_ns = hs_min(IDLE_NS, (uint64_t)decay_ms * 1000000);
+	while (looks < n) {
+		uint32_t n_arenas = hs_load_acquire(&ps->heap.xn_arenas); /* [mo:arena-made acquire] */
+
+		for (uint32_t i = 0; i < HS_ARENAS_MAX; i++)
+			dirty[i] = i < n_arenas ? hs_load_relaxed(&ps->heap.arenas[i]->row->dirty_bytes) : UINT64_MAX;
 		hs_lock_lock(&ps->tick_lock); /* no fork in between */
 		hs_lock_lock(&ps->heap.threads_lock);
-		more = drain_some_locked(&ps->heap, now_ns, (uint64_t)decay_ms * 1000000 / 4);
+		looks += drain_some_locked(&ps->heap, now_ns, idle_ns) + 1;
 		hs_lock_unlock(&ps->heap.threads_lock);
+		purge_added(&ps->heap, dirty);
 		hs_lock_unlock(&ps->tick_lock);
 	}
 }
