@@ -135,6 +135,7 @@ bool hs_own_extend(struct hs_span *s)
 	uint32_t n = (uint32_t)(hs_vm_page_bytes() / s->slot_bytes);
 	char *first = s->base + (size_t)s->n_extended * s->slot_bytes;
 	struct hs_slot *list = s->free;
+	uint32_t start;
 
 	/* those in holes first, so that frees into the span come back to the fast path */
 	if (hs_holes_fill(s)) {
@@ -147,8 +148,14 @@ bool hs_own_extend(struct hs_span *s)
 		n = s->n_slots - s->n_extended;
 	if (n == 0)
 		return false;
+	/*
+	 * The slot that is handed out first stays the hot one of programs that hold little.  If each span began with that at
+	 * offset 0, these would all be in one set of the cache (measured, 16 to 1024 bytes by turns: 8.8 against 5 ns a pair).
+	 */
+	start = (s->id * 7u + s->klass * 3u) % n;
 	for (uint32_t i = n; i-- > 0;) {
-		struct hs_slot *slot = (struct hs_slot *)(void *)(first + (size_t)i * s->slot_bytes);
+		uint32_t k = start + i < n ? start + i : start + i - n;
+		struct hs_slot *slot = (struct hs_slot *)(void *)(first + (size_t)k * s->slot_bytes);
 
 		slot->next = list;
 		slot->seal = s;
