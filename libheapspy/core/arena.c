@@ -32,9 +32,10 @@ static char *map_region(struct hs_arena *a, size_t n_pages, size_t quantum, size
 	size_t least = hs_align_up(n_pages << HS_PAGE_SHIFT, quantum);
 	size_t bytes = hs_max(hs_min((a->mapped_pages << HS_PAGE_SHIFT) / 8, REGION_LIMIT), REGION_FIRST);
 	size_t behind = tail != NULL ? hs_align_down(hs_min(hs_span_bytes(tail), least - quantum), quantum) : 0;
-	char *base = hs_vm_map_near(a->frontier, hs_max(bytes, least - behind), quantum);
+	char *base;
 
-	*ret_bytes = hs_max(bytes, least - behind);
+	*ret_bytes = hs_align_up(hs_max(bytes, least - behind), quantum);
+	base = hs_vm_map_near(a->frontier, *ret_bytes, quantum);
 	if (base != NULL && (base == a->frontier || *ret_bytes >= least))
 		return base;
 	if (base != NULL)

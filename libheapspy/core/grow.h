@@ -3,16 +3,16 @@
  * grow.h - objects that realloc makes longer again and again: room behind them, and no copy.
  *
  * A block that grows for the second time, or to some length, moves once to a span of pages that is longer than it
- * needs (the growth span of its thread) and from then on grows within it: a comparison and two stores.  A thread has
- * one growth span.  When its object is freed the span stays for the next one (HS_SPAN_KEPT); when others have been
- * copied for want of it long enough, it loses what lies behind its object, which keeps the rest, and a new one is
+ * needs (a growth span of its thread) and from then on grows within it: a comparison and two stores.  A thread has
+ * few growth spans.  When the object is freed the span stays for the next one (HS_SPAN_KEPT); when others have been
+ * copied for want of one long enough, one loses what lies behind its object, which keeps the rest, and a new one is
  * made.  Pages behind the object are address space, resident only if somebody wrote them before.
  *
  *	xgrower == t    t alone may change the span's length or the object's, without lock when within the span
  *	xgrower == NULL a large object like others: who holds it changes it under the arena's lock
  *
  * The way from t to NULL is taken under the arena's lock, by t or by another thread that holds the object and
- * resizes or frees it; t->grow.span may be out of date and is believed only if xgrower says so.
+ * resizes or frees it; the places of t may be out of date and are believed only if xgrower says so.
  *
  * Layer:   core/ (uses arena)
  * Locking: none for the owner within the span, else the arena's
@@ -25,14 +25,23 @@
 
 /* A block shorter than this is copied; one from HS_GROW_ALWAYS on moves the first time it grows. */
 #define HS_GROW_LEAST ((size_t)128)
-#define HS_GROW_ALWAYS ((size_t)4 << 10)
+#define HS_GROW_ALWAYS ((size_t)16 << 10)
+
+#define HS_GROW_PLACES 4u
+#define HS_GROW_LAST 4u
+
+struct hs_grow_place {
+	struct hs_span *span;
+	size_t seen_bytes; /* at the last tick */
+	bool occupied;
+};
 
 struct hs_grow {
-	struct hs_span *span;
-	const void *last;     /* the block that realloc copied last: if it grows again, it is one of those */
-	size_t refused_bytes; /* copied because the span was taken, since its object grew last */
-	size_t seen_bytes;    /* at the last tick */
-	bool occupied;
+	struct hs_grow_place places[HS_GROW_PLACES];
+	const void *last[HS_GROW_LAST]; /* blocks that realloc copied lately: if one grows again, it is one of those */
+	size_t refused_bytes; /* copied because all places were taken, since one of their spans grew last */
+	size_t kept_bytes;    /* of spans without object */
+	unsigned turn;	      /* which place is next to lose its span */
 };
 
 struct hs_tcache;
@@ -46,25 +55,35 @@ HS_INLINE bool hs_grow_fits(const struct hs_tcache *t, const struct hs_span *s, 
 
 HS_INLINE void hs_grow_set(struct hs_span *s, size_t bytes)
 {
-	size_t usable = hs_align_up(bytes, HS_SLOT_ALIGN);
+	hs_store_relaxed(&s->slot_bytes, (uint32_t)bytes);
+	hs_store_relaxed(&s->row->slot_bytes, hs_span_usable(s));
+}
 
-	hs_store_relaxed(&s->slot_bytes, (uint32_t)usable);
-	hs_store_relaxed(&s->row->slot_bytes, usable);
+HS_INLINE unsigned hs_grow_index(const void *p)
+{
+	return ((uintptr_t)p >> 4 ^ (uintptr_t)p >> 12) % HS_GROW_LAST;
 }
 
 /* True if a block of t's at `p` that grows to `bytes` should ask hs_grow_start() for its new place. */
 HS_INLINE bool hs_grow_wanted(const struct hs_grow *g, const void *p, size_t bytes)
 {
-	return bytes >= HS_GROW_LEAST && (p == g->last || bytes >= HS_GROW_ALWAYS) && bytes < HS_HUGE_BYTES;
+	return bytes >= HS_GROW_LEAST && (bytes >= HS_GROW_ALWAYS || g->last[hs_grow_index(p)] == p) &&
+	       bytes < HS_HUGE_BYTES;
+}
+
+/* realloc has copied a block to `p`. */
+HS_INLINE void hs_grow_note(struct hs_grow *g, const void *p)
+{
+	g->last[hs_grow_index(p)] = p;
 }
 
 /* A place of `bytes` with room behind it; NULL when it is taken or memory is short: any other place will do. */
 void *hs_grow_start(struct hs_tcache *t, size_t bytes);
 
-/* The object of t's growth span becomes `bytes` long, in place or by moving its pages; NULL: it must be copied. */
+/* The object of one of t's growth spans becomes `bytes` long, in place or by moving its pages; NULL: it must be copied. */
 void *hs_grow_resize(struct hs_tcache *t, struct hs_span *s, size_t bytes);
 
-/* The object of t's growth span is freed. */
+/* The object of one of t's growth spans is freed. */
 void hs_grow_free(struct hs_tcache *t, struct hs_span *s);
 
 /* Now and then: what has not grown since the last time loses the room behind it. */

@@ -293,6 +293,7 @@ static void *alloc_large(struct hs_tcache *t, size_t bytes, size_t align, bool z
 void *hs_heap_alloc(struct hs_tcache *t, size_t bytes, size_t align, bool zero)
 {
 	unsigned klass = bytes <= HS_SMALL_MAX ? hs_sizeclass_of(bytes) : HS_N_CLASSES;
+	size_t dirty = bytes;
 	void *p;
 
 	if (align > HS_SLOT_ALIGN)
@@ -300,10 +301,14 @@ void *hs_heap_alloc(struct hs_tcache *t, size_t bytes, size_t align, bool zero)
 	if (klass == HS_N_CLASSES)
 		return alloc_large(t, bytes, align, zero);
 	p = hs_tcache_pop(t, klass);
-	if (p == NULL)
+	if (p == NULL) {
 		p = hs_tcache_refill(t, klass);
+		/* never used, and its pages not even touched if it is longer than one */
+		if (p == t->virgin)
+			dirty = hs_min(bytes, sizeof(struct hs_slot));
+	}
 	if (p != NULL && zero)
-		memset(p, 0, bytes);
+		memset(p, 0, dirty);
 	return p;
 }
 
@@ -335,11 +340,8 @@ size_t hs_heap_usable(const struct hs_span *s, const void *p)
 	case HS_SPAN_SMALL:
 		return hs_span_is_slot(s, p) ? s->slot_bytes : 0;
 	case HS_SPAN_LARGE:
-		if (hs_load_relaxed(&s->slot_bytes) != 0)
-			return p == s->base ? hs_load_relaxed(&s->slot_bytes) : 0;
-		return p == s->base ? hs_span_bytes(s) : 0;
 	case HS_SPAN_HUGE:
-		return p == s->base ? hs_span_bytes(s) : 0;
+		return p == s->base ? hs_span_usable(s) : 0;
 	default:
 		return 0;
 	}

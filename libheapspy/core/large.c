@@ -21,7 +21,7 @@
 static void describe_resized(struct hs_span *s)
 {
 	hs_store_relaxed(&s->row->bytes, hs_span_bytes(s));
-	hs_store_relaxed(&s->row->slot_bytes, s->slot_bytes != 0 ? s->slot_bytes : hs_span_bytes(s));
+	hs_store_relaxed(&s->row->slot_bytes, hs_span_usable(s));
 	hs_store_relaxed(&s->row->base, (uint64_t)(uintptr_t)s->base);
 }
 
@@ -273,12 +273,11 @@ bool hs_arena_resize_huge(struct hs_arena *arena, struct hs_span *span, size_t b
 
 /* ---- elsewhere ---- */
 
-/* The two descriptors change places: `span` gets the new pages and keeps its row, samples and pointers to it. */
+/* `span` gets the pages of `other` and keeps its row, samples and pointers to it; `other` gets span's. */
 static void exchange_locked(struct hs_arena *a, struct hs_span *span, struct hs_span *other)
 {
 	char *base = span->base;
 	size_t n_pages = span->n_pages;
-	uint16_t state = span->state;
 
 	hs_pagemap_set_ends(span, NULL);
 	hs_pagemap_set_ends(other, NULL);
@@ -287,36 +286,67 @@ static void exchange_locked(struct hs_arena *a, struct hs_span *span, struct hs_
 	span->state = other->state;
 	other->base = base;
 	other->n_pages = n_pages;
-	other->state = state;
+	hs_store_relaxed(&span->slot_bytes, 0);
 	hs_pagemap_set_ends(span, span);
 	hs_store_relaxed(&span->row->state, span->state == HS_SPAN_HUGE ? HEAPSPY_SPAN_HUGE : HEAPSPY_SPAN_LARGE);
 	describe_resized(span);
-	/* what remains has no pages: it reads as zero */
 	hs_store_relaxed(&other->row->state, HEAPSPY_SPAN_FREE);
 	a->span_pages -= n_pages;
 	a->row->n_spans_retired++;
-	other->state = HS_SPAN_CLEAN;
-	hs_ranges_insert_locked(a, other);
 }
 
-bool hs_arena_move(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits)
+/* Within the arena: zero pages stay behind. */
+static bool move_within(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits)
 {
-	size_t bytes = n_pages << HS_PAGE_SHIFT;
-	bool huge = bytes >= HS_HUGE_BYTES;
-	struct hs_span *other = huge ? hs_arena_alloc_huge(arena, bytes, HS_PAGE_BYTES, waits)
-				     : hs_arena_alloc(arena, n_pages, HS_PAGE_BYTES, waits);
+	struct hs_span *other = hs_arena_alloc(arena, n_pages, HS_PAGE_BYTES, waits);
 
 	if (other == NULL)
 		return false;
-	if (!hs_vm_transfer(span->base, hs_span_bytes(span), other->base)) {
+	/* pages that are there already are cheaper to copy to than to throw away */
+	if (!other->zeroed || !hs_vm_transfer(span->base, hs_span_bytes(span), other->base)) {
 		hs_arena_free(arena, other, waits);
 		return false;
 	}
 	hs_lock_lock_noting(&arena->lock, waits);
 	hs_arena_end_growth_locked(arena, span);
-	hs_store_relaxed(&span->slot_bytes, 0);
 	exchange_locked(arena, span, other);
+	other->state = HS_SPAN_CLEAN;
+	hs_ranges_insert_locked(arena, other);
 	hs_ranges_publish_locked(arena);
 	hs_lock_unlock(&arena->lock);
 	return true;
+}
+
+/* To a mapping of its own, one that can grow again: the old addresses leave the arena. */
+static bool move_out(struct hs_arena *arena, struct hs_span *span, size_t bytes, struct hs_waited *waits)
+{
+	struct hs_span *other = hs_arena_alloc_huge(arena, bytes, HS_PAGE_BYTES, waits);
+	bool done;
+
+	if (other == NULL)
+		return false;
+	hs_lock_lock_noting(&arena->lock, waits);
+	/* entries go before the pages do, as in hs_arena_resize_huge() */
+	hs_pagemap_set_ends(span, NULL);
+	done = hs_vm_move(span->base, hs_span_bytes(span), other->base, hs_span_bytes(other));
+	if (done) {
+		hs_arena_end_growth_locked(arena, span);
+		arena->mapped_pages -= span->n_pages;
+		exchange_locked(arena, span, other);
+		hs_ranges_discard_locked(arena, other);
+		hs_ranges_publish_locked(arena);
+	} else {
+		hs_pagemap_set_ends(span, span);
+	}
+	hs_lock_unlock(&arena->lock);
+	if (!done)
+		hs_arena_free(arena, other, waits);
+	return done;
+}
+
+bool hs_arena_move(struct hs_arena *arena, struct hs_span *span, size_t n_pages, struct hs_waited *waits)
+{
+	size_t bytes = n_pages << HS_PAGE_SHIFT;
+
+	return bytes < HS_HUGE_BYTES ? move_within(arena, span, n_pages, waits) : move_out(arena, span, bytes, waits);
 }

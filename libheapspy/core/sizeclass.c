@@ -62,7 +62,11 @@ unsigned hs_sizeclass_of_aligned(size_t bytes, size_t align)
 {
 	if (bytes > HS_SMALL_MAX || align > HS_PAGE_BYTES)
 		return HS_N_CLASSES;
-	for (unsigned c = hs_sizeclass_of(hs_max(bytes, align)); c < HS_N_CLASSES; c++)
+	/* a multiple of the alignment: its class is one, too, so the loop ends at once */
+	bytes = hs_align_up(hs_max(bytes, 1), align);
+	if (bytes > HS_SMALL_MAX)
+		return HS_N_CLASSES;
+	for (unsigned c = hs_sizeclass_of(bytes); c < HS_N_CLASSES; c++)
 		if (hs_sizeclasses[c].slot_bytes % align == 0)
 			return c;
 	return HS_N_CLASSES;

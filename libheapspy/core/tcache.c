@@ -250,12 +250,14 @@ HS_COLD static void give_up_list(struct hs_span *s)
 static void *pop_or_drop(struct hs_tcache *t, unsigned klass)
 {
 	struct hs_span *s = t->active[klass];
+	uint32_t n_before = s->n_extended;
 
 	if (s == &hs_span_none)
 		return NULL;
 	while (hs_span_has_free(s) || hs_own_collect(s) || hs_own_extend(s)) {
 		void *p = hs_span_pop(s);
 
+		t->virgin = s->n_extended != n_before && s->zeroed ? p : NULL;
 		if (hs_likely(p != NULL))
 			return p;
 		give_up_list(s);
@@ -345,7 +347,7 @@ static void flush_one(struct hs_tcache *t, unsigned index)
 {
 	struct hs_ring *r = &t->ring[index];
 	struct hs_span *s = r->span;
-	void *old = hs_load_relaxed(&s->xfree);
+	void *old = NULL; /* mostly so, and a load would fetch the line to read, and then again to write */
 	uintptr_t owner;
 
 	/* before the chain can be collected: the owner's subtraction must come second */
@@ -447,7 +449,10 @@ static void tick_class(struct hs_tcache *t, unsigned klass)
 	if (s == &hs_span_none)
 		return;
 	/* an active span that is empty at two ticks in a row is one that nobody needs */
-	s->emptied = hs_own_used(s) == 0 ? s->emptied + 1 : 0;
+	if (hs_own_used(s) == 0)
+		s->emptied++;
+	else if (s->emptied != 0)
+		s->emptied = 0;
 	if (s->emptied >= 2) {
 		make_inactive(t, klass);
 		s->emptied = 0;

@@ -70,6 +70,7 @@ struct hs_tcache {
 	struct hs_list parked[HS_N_CLASSES]; /* ran out lately, oldest first */
 	uint16_t n_parked[HS_N_CLASSES];
 	struct hs_grow grow;
+	const void *virgin; /* result of the last refill if it reads as zero behind the two words of a free slot */
 	struct hs_list link; /* the heap's live or spare tcaches, under its lock */
 	bool left; /* spare, and all its lists are empty: not so after a fork */
 	/* shim/idle.c: the helper may drain the cache of a thread that sleeps */

@@ -157,3 +157,20 @@ void hs_sitetab_count_free(struct hs_sitetab *tab, uint32_t site, uint64_t size_
 	if (remote)
 		hs_add_relaxed(&row->n_remote, 1);
 }
+
+void hs_sitetab_count_grown(struct hs_sitetab *tab, uint32_t site, uint64_t old_bytes, uint64_t size_bytes,
+			    uint64_t interval_bytes)
+{
+	struct heapspy_site *row = &tab->rows->sites[site];
+	struct hs_estimate old = hs_sampler_estimate(old_bytes, interval_bytes);
+	struct hs_estimate now = hs_sampler_estimate(size_bytes, interval_bytes);
+
+	hs_add_relaxed(&row->n_alloc_samples, 1);
+	hs_add_relaxed(&row->alloc_bytes, now.bytes);
+	hs_add_relaxed(&row->alloc_objects_k, now.objects_k);
+	if (now.var_kib2 != 0)
+		hs_add_relaxed(&row->alloc_var, now.var_kib2);
+	hs_add_relaxed(&row->n_free_samples, 1);
+	hs_add_relaxed(&row->freed_bytes, old.bytes);
+	hs_add_relaxed(&row->freed_objects_k, old.objects_k);
+}

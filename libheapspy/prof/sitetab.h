@@ -57,4 +57,8 @@ void hs_sitetab_count_alloc(struct hs_sitetab *tab, uint32_t site, uint64_t size
 void hs_sitetab_count_free(struct hs_sitetab *tab, uint32_t site, uint64_t size_bytes, uint64_t interval_bytes,
 			   uint64_t birth_ns, uint64_t now_ns, bool remote);
 
+/* A live sample has another size now: in the sums as if freed and allocated anew, but its life goes on. */
+void hs_sitetab_count_grown(struct hs_sitetab *tab, uint32_t site, uint64_t old_bytes, uint64_t size_bytes,
+			    uint64_t interval_bytes);
+
 #endif /* HS_PROF_SITETAB_H */

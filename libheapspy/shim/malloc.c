@@ -22,11 +22,21 @@ static HS_NOINLINE void *malloc_above_direct(size_t bytes)
 
 	if (hs_likely(bytes <= HS_SMALL_MAX) && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
 		/* the helper empties `direct` before it takes the tcache, but not what is found otherwise */
-		void *p = hs_likely(hs_tls_has_cache(tls)) ? hs_tcache_pop(tls->own, hs_sizeclass_of(bytes)) : NULL;
+		unsigned klass = hs_sizeclass_of(bytes);
+		void *p = hs_likely(hs_tls_has_cache(tls)) ? hs_tcache_pop(tls->own, klass) : NULL;
 
-		return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
+		if (hs_likely(p != NULL) || hs_likely((p = hs_alloc_next(tls, klass, 0)) != NULL))
+			return p;
 	}
 	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
+}
+
+/* malloc of `bytes`, taken off the countdown already, when `direct` had no slot. */
+static HS_NOINLINE void *malloc_next(size_t bytes)
+{
+	void *p = hs_alloc_next(&hs_tls, hs_sizeclass_of(bytes), 0);
+
+	return hs_likely(p != NULL) ? p : hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
 }
 
 HS_EXPORT void *malloc(size_t bytes)
@@ -39,7 +49,7 @@ HS_EXPORT void *malloc(size_t bytes)
 	if (hs_unlikely(hs_spend(&tls->countdown, (int64_t)bytes)))
 		return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
 	p = hs_span_pop(tls->direct[(bytes + HS_SLOT_ALIGN - 1) / HS_SLOT_ALIGN]);
-	return hs_likely(p != NULL) ? p : hs_alloc_next(bytes);
+	return hs_likely(p != NULL) ? p : malloc_next(bytes);
 }
 
 HS_EXPORT void free(void *p)
@@ -55,14 +65,25 @@ HS_EXPORT void free(void *p)
 HS_EXPORT void *calloc(size_t n, size_t size)
 {
 	size_t bytes = hs_mul_sat(n, size);
+	struct hs_tls *tls = &hs_tls;
+	void *p;
 
 	/* glibc's loader callocs the vector of thread-local blocks just before it makes a thread */
 	if (hs_unlikely(size == 16) && hs_unlikely(!hs_load_relaxed(&hs_process.xmade_threads)))
 		hs_calloc_hint(__builtin_return_address(0));
-	if (hs_likely(bytes <= HS_SMALL_MAX)) {
-		void *p = malloc(bytes);
-
+	if (hs_likely(bytes <= HS_DIRECT_MAX)) {
+		p = malloc(bytes);
 		return hs_likely(p != NULL) ? memset(p, 0, bytes) : NULL;
+	}
+	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
+		unsigned klass = hs_sizeclass_of(bytes);
+
+		p = hs_likely(hs_tls_has_cache(tls)) ? hs_tcache_pop(tls->own, klass) : NULL;
+		if (hs_likely(p != NULL))
+			return memset(p, 0, bytes);
+		p = hs_alloc_next(tls, klass, bytes);
+		if (hs_likely(p != NULL))
+			return p;
 	}
 	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, true);
 }
@@ -87,7 +108,7 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 	if (hs_unlikely(q == NULL))
 		return NULL;
 	tls->countdown -= (int64_t)bytes;
-	t->grow.last = q;
+	hs_grow_note(&t->grow, q);
 	if (n <= 128)
 		for (size_t i = 0; i < n; i += HS_SLOT_ALIGN)
 			memcpy(q + i, (const char *)p + i, HS_SLOT_ALIGN); /* both are as long as a multiple of that */
@@ -99,10 +120,14 @@ HS_INLINE void *resize_small(struct hs_tls *tls, struct hs_span *s, void *p, siz
 
 HS_INLINE void *grow_in_place(struct hs_tls *tls, struct hs_span *s, void *p, size_t bytes)
 {
-	if (tls->countdown <= (int64_t)bytes || !hs_tls_has_cache(tls) || !hs_grow_fits(tls->own, s, p, bytes) ||
-	    hs_load_relaxed(&s->xn_samples) != 0)
+	size_t old = s->slot_bytes;
+
+	if (bytes < old || tls->countdown <= (int64_t)(bytes - old) || !hs_tls_has_cache(tls) ||
+	    !hs_grow_fits(tls->own, s, p, bytes) || hs_load_relaxed(&s->xn_samples) != 0)
 		return NULL;
-	tls->countdown -= (int64_t)bytes;
+	/* see realloc_grown() in slow.c */
+	tls->countdown -= (int64_t)(bytes - old);
+	tls->mark += (int64_t)old;
 	hs_grow_set(s, bytes);
 	return p;
 }
@@ -160,14 +185,21 @@ HS_EXPORT void free_aligned_sized(void *p, size_t align, size_t bytes)
 void *hs_alloc_aligned(size_t align, size_t bytes)
 {
 	struct hs_tls *tls = &hs_tls;
+	size_t rounded = hs_align_up(bytes, align);
 	void *p;
 
 	if (align <= HS_SLOT_ALIGN)
 		return malloc(bytes);
-	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes))) {
-		unsigned klass = hs_sizeclass_of_aligned(bytes, align);
+	if (bytes <= HS_SMALL_MAX && hs_likely(!hs_spend(&tls->countdown, (int64_t)bytes)) &&
+	    rounded <= HS_SMALL_MAX && align <= HS_PAGE_BYTES && hs_likely(hs_tls_has_cache(tls))) {
+		unsigned klass = hs_sizeclass_of(rounded);
 
-		p = klass != HS_N_CLASSES && hs_tls_has_cache(tls) ? hs_tcache_pop(tls->own, klass) : NULL;
+		/* nearly always a class whose slots are multiples of the alignment; the loop is for the others */
+		if (hs_unlikely(bytes == 0 || (hs_sizeclasses[klass].slot_bytes & (align - 1)) != 0))
+			klass = hs_sizeclass_of_aligned(bytes, align);
+		p = klass != HS_N_CLASSES ? hs_tcache_pop(tls->own, klass) : NULL;
+		if (hs_unlikely(p == NULL) && klass != HS_N_CLASSES)
+			p = hs_alloc_next(tls, klass, 0);
 		if (hs_likely(p != NULL))
 			return p;
 	}

@@ -152,8 +152,11 @@ void hs_idle_drain(uint64_t now_ns);
 /* slow.c */
 void *hs_alloc_slow(size_t bytes, size_t align, bool zero);
 void hs_free_slow(void *p);
-/* malloc of up to HS_SMALL_MAX bytes, taken off the countdown already, whose active span has no slot left. */
-void *hs_alloc_next(size_t bytes);
+/*
+ * A slot of a class whose active span has none left, from what the thread owns; NULL: hs_alloc_slow().  The request is
+ * taken off the countdown already; its first `zero_bytes` read as zero.
+ */
+void *hs_alloc_next(struct hs_tls *tls, unsigned klass, size_t zero_bytes);
 /* The fast path of free has emptied an owned span. */
 void hs_free_emptied(struct hs_span *s);
 void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes);
@@ -177,6 +180,8 @@ void hs_profile_arm(struct hs_tls *tls);
 void hs_profile_alloc(struct hs_tls *tls, void *p, size_t bytes);
 /* Before a block of a span with samples is freed. */
 void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p);
+/* A sampled block became longer, by moving or in place: it stays a sample, of its new size. */
+void hs_profile_grown(struct hs_tls *tls, struct hs_span *s, void *old, void *p, size_t bytes);
 void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited);
 
 /* tick.c */

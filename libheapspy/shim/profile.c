@@ -181,6 +181,26 @@ void hs_profile_free(struct hs_tls *tls, struct hs_span *s, void *p)
 	hs_guard_end(tls);
 }
 
+void hs_profile_grown(struct hs_tls *tls, struct hs_span *s, void *old, void *p, size_t bytes)
+{
+	struct hs_process *ps = &hs_process;
+	struct hs_live live, stale;
+	struct hs_live_place place = {.span = s->id, .tid = tls->own != NULL ? tls->own->row->tid : 0};
+	uint32_t row;
+
+	if (!hs_load_relaxed(&ps->profiling))
+		return;
+	hs_guard_begin(tls);
+	if (hs_livetab_remove(&ps->live, (uintptr_t)old, &live)) {
+		hs_sitetab_count_grown(&ps->sites, live.site, live.size_bytes, bytes, live.interval_bytes);
+		live.size_bytes = bytes;
+		live.usable_bytes = hs_heap_usable(s, p);
+		if (!hs_livetab_insert(&ps->live, (uintptr_t)p, &live, &place, &row, &stale))
+			hs_sub_relaxed(&s->xn_samples, 1);
+	}
+	hs_guard_end(tls);
+}
+
 void hs_profile_wait(struct hs_tls *tls, const struct hs_waited *waited)
 {
 	struct hs_process *ps = &hs_process;

@@ -152,25 +152,24 @@ void *hs_alloc_slow(size_t bytes, size_t align, bool zero)
 	return p;
 }
 
-void *hs_alloc_next(size_t bytes)
+void *hs_alloc_next(struct hs_tls *tls, unsigned klass, size_t zero_bytes)
 {
-	struct hs_tls *tls = &hs_tls;
+	size_t last = hs_sizeclasses[klass].slot_bytes;
+	struct hs_tcache *t;
 	void *p;
 
-	if (hs_likely(tls->token != 0) && !hs_was_cloned()) {
-		unsigned klass = hs_sizeclass_of(bytes);
-
-		hs_guard_begin(tls);
-		/* the helper may have looked at us while we were awake, and have left nothing there */
-		if (hs_unlikely(bytes <= HS_DIRECT_MAX && tls->direct[(bytes + HS_SLOT_ALIGN - 1) / HS_SLOT_ALIGN] !=
-								  tls->own->active[klass]))
-			hs_tcache_set_direct(tls->own, tls->direct);
-		p = hs_tcache_refill_own(tls->own, klass);
-		hs_guard_end(tls);
-		if (hs_likely(p != NULL))
-			return p;
-	}
-	return hs_alloc_slow(bytes, HS_SLOT_ALIGN, false);
+	if (hs_unlikely(tls->token == 0) || hs_was_cloned())
+		return NULL;
+	hs_guard_begin(tls);
+	t = tls->own;
+	/* the helper may have looked at us while we were awake, and have left nothing there */
+	if (last <= HS_DIRECT_MAX && hs_unlikely(tls->direct[last / HS_SLOT_ALIGN] != t->active[klass]))
+		hs_tcache_set_direct(t, tls->direct);
+	p = hs_tcache_refill_own(t, klass);
+	if (p != NULL && zero_bytes != 0)
+		memset(p, 0, p == t->virgin ? hs_min(zero_bytes, sizeof(struct hs_slot)) : zero_bytes);
+	hs_guard_end(tls);
+	return p;
 }
 
 /* ---- free ---- */
@@ -315,6 +314,29 @@ size_t hs_usable(const void *p)
 	return hs_emergency_owns(p) ? hs_emergency_usable(p) : 0;
 }
 
+/*
+ * For the counters a growth is a free and a malloc, whole.  For the sampler, which chooses bytes, only what is new can
+ * be chosen: a block that was not chosen at `old` bytes is one at `bytes` with the probability of the
+ * difference, and one that was stays it.  Together that is the probability of `bytes`, so the weights hold.
+ */
+static void realloc_grown(struct hs_tls *tls, struct hs_span *s, void *p, void *q, size_t old, size_t bytes)
+{
+	int64_t *left = hs_tls_left(tls);
+
+	*left -= (int64_t)(bytes - old);
+	tls->mark += (int64_t)old;
+	if (hs_load_relaxed(&s->xn_samples) == 0) {
+		if (*left <= 0)
+			hs_profile_alloc(tls, q, bytes);
+		return;
+	}
+	hs_profile_grown(tls, s, p, q, bytes);
+	if (*left <= 0) {
+		hs_profile_arm(tls);
+		hs_tick(tls);
+	}
+}
+
 /* In place or by moving pages; NULL when it has to be copied. */
 static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes)
 {
@@ -322,21 +344,27 @@ static void *resize(struct hs_tls *tls, void *p, struct hs_span *s, size_t bytes
 	struct hs_tcache *t;
 	bool sampled = hs_load_relaxed(&s->xn_samples) != 0;
 	int64_t *left;
+	size_t old;
 	void *q;
 
 	if (s->state == HS_SPAN_SMALL || (t = enter_for(tls, s)) == NULL)
 		return NULL;
+	old = hs_load_relaxed(&s->slot_bytes); /* 0: not known to the byte */
 	q = hs_heap_resize(t, s, p, bytes);
 	leave(tls, t, &waited);
 	if (q == NULL)
 		return NULL;
-	/* for the sampler it is a free and a malloc: the object has another size from now on */
-	if (sampled)
-		hs_profile_free(tls, s, p);
-	left = hs_tls_left(tls);
-	*left -= (int64_t)bytes;
-	if (*left <= 0)
-		hs_profile_alloc(tls, q, bytes);
+	if (old != 0 && bytes >= old) {
+		realloc_grown(tls, s, p, q, old, bytes);
+	} else {
+		/* for the sampler, too, it is a free and a malloc: the object has another size from now on */
+		if (sampled)
+			hs_profile_free(tls, s, p);
+		left = hs_tls_left(tls);
+		*left -= (int64_t)bytes;
+		if (*left <= 0)
+			hs_profile_alloc(tls, q, bytes);
+	}
 	after(tls, &waited);
 	return q;
 }
@@ -399,7 +427,7 @@ void *hs_realloc_slow(void *p, struct hs_span *s, size_t bytes)
 	memcpy(q, p, hs_min(old, bytes));
 	free(p);
 	if (hs_tls.own != NULL)
-		hs_tls.own->grow.last = q;
+		hs_grow_note(&hs_tls.own->grow, q);
 	return q;
 }
 

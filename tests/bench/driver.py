@@ -211,7 +211,8 @@ def stoppable():
 	def stop(*_):
 		raise KeyboardInterrupt
 	signal.signal(signal.SIGTERM, stop)
-	signal.signal(signal.SIGHUP, stop)
+	if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:	# nohup means it
+		signal.signal(signal.SIGHUP, stop)
 
 
 def copies(context, library, programs):

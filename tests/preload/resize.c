@@ -20,6 +20,42 @@ static void step(size_t from, size_t to)
 	free(p);
 }
 
+/* Vectors that grow in turn by little and by much: places run out, spans are extended, pages move. */
+static void grow_in_turn(void)
+{
+	enum { N = 7 };
+	unsigned char *v[N] = { 0 };
+	size_t size[N] = { 0 };
+	uint64_t seed = 3;
+
+	for (int i = 0; i < 6000; i++) {
+		int k = rnd(&seed) % N;
+		size_t more = 1 + rnd(&seed) % (rnd(&seed) % 16 ? 900 : 2 * size[k] + 16);
+
+		if (size[k] > (3u << 20) && rnd(&seed) % 4 == 0) {
+			/* what is left of it, and from the beginning */
+			size_t least = rnd(&seed) % 2000 + 1;
+
+			v[k] = hide(realloc(v[k], least));
+			CHECK(v[k] && v[k][least / 2] == (unsigned char)(least / 2 * 7 + (size_t)k));
+			free(v[k]);
+			v[k] = NULL;
+			size[k] = 0;
+			continue;
+		}
+		v[k] = hide(realloc(v[k], size[k] + more));
+		CHECK(v[k] && malloc_usable_size(v[k]) >= size[k] + more);
+		for (size_t j = size[k]; j < size[k] + more; j++)
+			v[k][j] = (unsigned char)(j * 7 + (size_t)k);
+		size[k] += more;
+		for (size_t j = 0; j < size[k]; j += size[k] / 50 + 1)
+			CHECK(v[k][j] == (unsigned char)(j * 7 + (size_t)k));
+	}
+	for (int k = 0; k < N; k++)
+		free(v[k]);
+	printf("growing in turn keeps the contents\n");
+}
+
 int main(void)
 {
 	static const size_t sizes[] = { 1,	 15,	  16,	 17,	100,	1000,	4000,	4096,	 5000,
@@ -58,5 +94,6 @@ int main(void)
 	for (int i = 0; i < 64; i++)
 		free(others[i]);
 	printf("doubling and shrinking keep the contents\n");
+	grow_in_turn();
 	return 0;
 }

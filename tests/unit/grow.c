@@ -54,14 +54,14 @@ static void test_doubling(void **state)
 		at = (char *)m.blocks[0].p;
 		model_free(&m, t, 0);
 		/* kept for the next one, as a cache of this thread */
-		assert_int_equal(t->grow.span->state, HS_SPAN_KEPT);
-		assert_int_equal(t->grow.span->row->owner, t->id);
+		assert_int_equal(t->grow.places[0].span->state, HS_SPAN_KEPT);
+		assert_int_equal(t->grow.places[0].span->row->owner, t->id);
 		model_check_exact(&m);
 	}
 	hs_grow_tick(t);
-	assert_non_null(t->grow.span);
+	assert_non_null(t->grow.places[0].span);
 	hs_grow_tick(t);
-	assert_null(t->grow.span);
+	assert_null(t->grow.places[0].span);
 	hs_heap_check(heap, t);
 	model_done(&m);
 	model_heap_drop(heap);
@@ -79,23 +79,28 @@ static void test_turns(void **state)
 	model_init(&m, heap, 64, 2);
 	must(model_alloc(&m, t, 5000, HS_SLOT_ALIGN, false));
 	must(model_resize(&m, t, 0, 40 * KIB));
+	/* the other places are taken by objects that stay */
+	for (unsigned i = 1; i < HS_GROW_PLACES; i++) {
+		must(model_alloc(&m, t, 5000, HS_SLOT_ALIGN, false));
+		must(model_resize(&m, t, i, 40 * KIB));
+	}
 	first = hs_pagemap_get(m.blocks[0].p);
 	assert_ptr_equal(first->xgrower, t);
 	assert_true(first->n_pages > hs_pages_of(40 * KIB));
 	must(model_alloc(&m, t, 3000, HS_SLOT_ALIGN, false));
 	for (size_t n = 4 * KIB; n <= 16 * KIB && first->xgrower == t; n += 4 * KIB, refused++)
-		must(model_resize(&m, t, 1, n));
+		must(model_resize(&m, t, HS_GROW_PLACES, n));
 	assert_true(refused > 1);
 	assert_null(first->xgrower);
 	assert_int_equal(first->n_pages, hs_pages_of(40 * KIB));
-	second = hs_pagemap_get(m.blocks[1].p);
+	second = hs_pagemap_get(m.blocks[HS_GROW_PLACES].p);
 	assert_ptr_equal(second->xgrower, t);
 	assert_int_equal(heap->arenas[0]->n_undersized, 0);
 	/* the first may still grow, as other large objects do */
 	must(model_resize(&m, t, 0, 80 * KIB));
 	model_check_exact(&m);
 	/* few small objects get pages of their own that way */
-	for (unsigned i = 2; i < 60; i++) {
+	for (unsigned i = HS_GROW_PLACES + 1; i < 60; i++) {
 		must(model_alloc(&m, t, 4 * KIB, HS_SLOT_ALIGN, false));
 		for (unsigned k = 1; k < 6; k++)
 			must(model_resize(&m, t, i, (4 + 2 * k) * KIB));
@@ -105,6 +110,7 @@ static void test_turns(void **state)
 	model_free_all(&m, t);
 	assert_int_equal(heap->arenas[0]->n_undersized, 0);
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true); /* empty spans left for the next thread */
 	hs_heap_check(heap, NULL);
 	assert_int_equal(heap->arenas[0]->span_pages, 0);
 	model_done(&m);
@@ -136,6 +142,7 @@ static void test_shrink(void **state)
 	model_check_exact(&m);
 	model_free_all(&m, t);
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true);
 	assert_int_equal(heap->arenas[0]->span_pages, 0);
 	model_done(&m);
 	model_heap_drop(heap);
@@ -255,7 +262,7 @@ static struct block *grown(struct hs_tcache *t, struct block *b, size_t bytes)
 			q = hs_heap_alloc(t, bytes, HS_SLOT_ALIGN, false);
 		memcpy(q, b, kept);
 		hs_heap_free(t, hs_pagemap_get(b), b);
-		t->grow.last = q;
+		hs_grow_note(&t->grow, q);
 	}
 	verify(q, kept);
 	mark(q, bytes);
@@ -319,6 +326,7 @@ static void test_threads(void **state)
 		slots[i] = NULL;
 	}
 	hs_heap_detach(heap, t);
+	hs_heap_comb(heap, NULL, hs_now_ns(), true);
 	hs_heap_check(heap, NULL);
 	for (uint32_t i = 0; i < heap->xn_arenas; i++) {
 		live += heap->arenas[i]->span_pages;

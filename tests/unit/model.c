@@ -176,7 +176,7 @@ bool model_resize(struct model *m, struct hs_tcache *t, size_t index, size_t byt
 			return false;
 		memcpy(p, b->p, hs_min(bytes, b->bytes));
 		model_free_block(t, b->p);
-		t->grow.last = p;
+		hs_grow_note(&t->grow, p);
 	}
 	must(hs_heap_usable(span_of(p), p) >= bytes);
 	verify_kept(p, b->bytes, bytes, b->seed);

@@ -123,6 +123,24 @@ static void counters_cancel_out(void **state)
 	assert_int_equal(row->lifetimes[HEAPSPY_LIFE_HIST - 1], 1);
 }
 
+static void growth_cancels_out(void **state)
+{
+	uint64_t pcs[1] = {0x4321};
+	uint32_t site = hs_sitetab_intern(&sites, pcs, 1, false, 5);
+	const struct heapspy_site *row = &rows.sites[site];
+
+	hs_sitetab_count_alloc(&sites, site, 100, 524288, 10);
+	for (uint64_t n = 100; n < 1000000; n *= 3)
+		hs_sitetab_count_grown(&sites, site, n, 3 * n, 524288);
+	assert_int_equal(row->n_alloc_samples - row->n_free_samples, 1);
+	/* what is left is one sample of the last size */
+	assert_int_equal(row->alloc_bytes - row->freed_bytes, hs_sampler_estimate(1968300, 524288).bytes);
+	assert_int_equal(row->n_temporary, 0);
+	hs_sitetab_count_free(&sites, site, 1968300, 524288, 10, 20, false);
+	assert_int_equal(row->alloc_bytes, row->freed_bytes);
+	assert_int_equal(row->alloc_objects_k, row->freed_objects_k);
+}
+
 static void full_table_is_counted(void **state)
 {
 	uint64_t pcs[HS_SITE_FRAMES_MAX];
@@ -245,6 +263,7 @@ int main(void)
 		WITH(same_stack_same_row),     WITH(differences_count),	      WITH(long_stack_is_cut),
 		WITH(counters_cancel_out),     WITH(full_table_is_counted),   WITH(full_frames_are_counted),
 		WITH(held_lock_does_not_hang), WITH(threads_agree),	      WITH(waits_add_up),
+		WITH(growth_cancels_out),
 	};
 
 	return cmocka_run_group_tests_name("prof_sitetab", tests, NULL, NULL);
