@@ -35,8 +35,9 @@ void hs_ranges_describe(struct hs_span *s, unsigned state, uint16_t klass, uint3
 	row->slot_bytes = slot_bytes;
 	row->n_slots = n_slots;
 	row->extended = used;
-	row->used = used;
-	row->xpending = 0;
+	/* relaxed: a late look of flush_one() at the span that had this row before */
+	hs_store_relaxed(&row->used, used);
+	hs_store_relaxed(&row->xpending, 0);
 	row->owner = 0;
 	row->hole_pages = 0;
 	row->klass = klass;
