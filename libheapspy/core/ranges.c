@@ -92,7 +92,7 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 	hs_store_relaxed(&s->xowner, HS_OWNER_NONE); /* a late look of flush_one() may still come */
 	s->inverse = s->limit = 0;
 	s->free = &hs_slot_end;
-	s->xfree = NULL;
+	hs_store_relaxed(&s->xfree, NULL);
 	s->xn_samples = 0;
 	s->recount = s->emptied = s->parked = 0;
 	s->undersized = 0;
