@@ -149,13 +149,14 @@ struct hs_span *hs_arena_alloc_small(struct hs_arena *arena, unsigned klass, uin
 	}
 	s->state = HS_SPAN_SMALL;
 	hs_lock_unlock(&arena->lock);
-	s->klass = (uint16_t)klass;
+	/* relaxed, as xfree: who has just let the last span with this descriptor go may still look at it */
+	hs_store_relaxed(&s->klass, (uint16_t)klass);
 	s->slot_bytes = class->slot_bytes;
 	s->inverse = class->inverse;
 	s->n_slots = class->n_slots;
 	hs_span_set_extended(s, 0);
 	s->free = &hs_slot_end;
-	s->xfree = NULL;
+	hs_store_relaxed(&s->xfree, NULL);
 	hs_ranges_describe(s, HEAPSPY_SPAN_SMALL, (uint16_t)klass, class->n_slots, class->slot_bytes, 0);
 	hs_store_relaxed(&s->xowner, owner);
 	/* only when the span is complete may a pointer lead to it */

@@ -78,7 +78,7 @@ bool hs_bin_claim(struct hs_bin *bin, struct hs_span *span, uintptr_t owner, str
 	hs_lock_lock_noting(&bin->lock, waits);
 	/* while we waited, the span may have gone through other hands and into a bin of another class */
 	mine = hs_load_seq_cst(&span->xowner) == HS_OWNER_BIN && /* [mo:span-owner seq_cst] */
-	       span->klass == bin->klass;
+	       hs_load_relaxed(&span->klass) == bin->klass;
 	if (mine)
 		take_locked(bin, span, owner);
 	hs_lock_unlock(&bin->lock);

@@ -23,8 +23,8 @@ struct hs_bin {
 	struct hs_list combed;	/* looked through for pages to give back: they have holes, or no free page */
 	uint32_t xn_nonfull;	/* in both lists; written under lock, looked at without */
 	uint32_t xn_combed;
-	/* spans that were made because none was found here or anywhere; in the first arena's bins, for all arenas */
-	uint32_t xn_wanted;
+	/* spans of this class that threads have looked for, and who was last; in the first arena's bins, for all arenas */
+	uint32_t xn_wanted, xwanter;
 };
 
 void hs_bin_init(struct hs_bin *bin, uint16_t klass, struct heapspy_lock *lock_row, struct heapspy_bin *row);

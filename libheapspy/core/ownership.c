@@ -208,7 +208,8 @@ bool hs_own_looks_empty(const struct hs_span *s)
 
 bool hs_own_claim_bin(struct hs_tcache *t, struct hs_span *s)
 {
-	if (!hs_bin_claim(&s->arena->bins[s->klass], s, (uintptr_t)t, &t->waits))
+	/* whatever class it has by now, the bin's lock tells */
+	if (!hs_bin_claim(&s->arena->bins[hs_load_relaxed(&s->klass)], s, (uintptr_t)t, &t->waits))
 		return false;
 	adopt(t, s);
 	return true;

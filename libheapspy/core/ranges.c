@@ -35,8 +35,9 @@ void hs_ranges_describe(struct hs_span *s, unsigned state, uint16_t klass, uint3
 	row->slot_bytes = slot_bytes;
 	row->n_slots = n_slots;
 	row->extended = used;
-	row->used = used;
-	row->xpending = 0;
+	/* relaxed: a late look of flush_one() at the span that had this row before */
+	hs_store_relaxed(&row->used, used);
+	hs_store_relaxed(&row->xpending, 0);
 	row->owner = 0;
 	row->hole_pages = 0;
 	row->klass = klass;
@@ -91,7 +92,7 @@ struct hs_span *hs_ranges_descriptor_locked(struct hs_arena *a)
 	hs_store_relaxed(&s->xowner, HS_OWNER_NONE); /* a late look of flush_one() may still come */
 	s->inverse = s->limit = 0;
 	s->free = &hs_slot_end;
-	s->xfree = NULL;
+	hs_store_relaxed(&s->xfree, NULL);
 	s->xn_samples = 0;
 	s->recount = s->emptied = s->parked = 0;
 	s->undersized = 0;

@@ -16,7 +16,7 @@ static struct hs_heap *heap;
 static struct hs_tcache *t, *u;
 static unsigned klass;
 static uint32_t n_slots;
-static void *p[(HS_PARTIAL_MAX + 20) * 64];
+static void *p[(HS_PARTIAL_MAX + 100) * 64];
 
 static int setup(void **state)
 {
@@ -235,18 +235,47 @@ static void test_bin(void **state)
 
 static void test_partial_limit(void **state)
 {
-	uint32_t spans = HS_PARTIAL_MAX + 20;
+	uint32_t spans = HS_PARTIAL_MAX + 100;
 
 	take(t, 0, (size_t)spans * n_slots);
 	hs_tcache_drain(t); /* all full ones are nobody's */
 	for (uint32_t i = 0; i < spans; i++) /* one slot of each comes back: each is claimed */
 		give(u, (size_t)i * n_slots, 1);
 	assert_int_equal(u->n_partial[klass], HS_PARTIAL_MAX);
-	assert_int_equal(u->arena->bins[klass].xn_nonfull, 20);
+	/* some of them given, because t had left word that it looked for spans */
+	assert_int_equal(u->arena->bins[klass].xn_nonfull, 100);
 	assert_int_equal(span(0)->xowner, HS_OWNER_BIN); /* the oldest */
 	check();
 	for (uint32_t i = 0; i < spans; i++)
 		give(u, (size_t)i * n_slots + 1, n_slots - 1);
+}
+
+/* Who looks for spans in vain leaves word, and who has enough gives one for each: but only to others. */
+static void test_give_wanted(void **state)
+{
+	uint32_t *wanted = &heap->arenas[0]->bins[klass].xn_wanted;
+
+	take(t, 0, (size_t)40 * n_slots);
+	assert_int_equal(*wanted, 40);
+	take(u, (size_t)40 * n_slots, (size_t)40 * n_slots);
+	assert_int_equal(*wanted, 64);
+	for (uint32_t i = 0; i < 80; i++) /* u left the last word, so it gives nothing */
+		give(u, (size_t)i * n_slots, 1);
+	assert_int_equal(t->arena->bins[klass].xn_nonfull + u->arena->bins[klass].xn_nonfull, 0);
+	for (uint32_t i = 0; i < 80; i++)
+		give(u, (size_t)i * n_slots + 1, n_slots - 1);
+	/* t keeps what it may need itself, and gives the rest to u */
+	take(t, 0, (size_t)40 * n_slots);
+	hs_tcache_drain(t);
+	*wanted = 40;
+	u->arena->bins[klass].xwanter = u->id;
+	for (uint32_t i = 0; i < 40; i++)
+		give(t, (size_t)i * n_slots, 1);
+	assert_in_range(t->n_partial[klass], 16, 17);
+	assert_int_equal(*wanted + 40 - t->n_partial[klass], 40);
+	check();
+	for (uint32_t i = 0; i < 40; i++)
+		give(t, (size_t)i * n_slots + 1, n_slots - 1);
 }
 
 static void test_empty_ones_stay_a_while(void **state)
@@ -422,6 +451,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ring_collisions, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bin, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partial_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_give_wanted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_empty_ones_stay_a_while, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tick_keeps_what_is_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_samples, setup, teardown),
