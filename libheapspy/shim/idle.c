@@ -273,7 +273,7 @@ static void purge_added(struct hs_heap *heap, const uint64_t *before)
 	}
 }
 
-void hs_idle_drain(uint64_t now_ns)
+void hs_idle_drain(uint64_t now_ns, bool all)
 {
 	struct hs_process *ps = &hs_process;
 	int64_t decay_ms = ps->heap.conf.decay_ms;
@@ -283,7 +283,7 @@ void hs_idle_drain(uint64_t now_ns)
 
 	if (decay_ms < 0 || !ps->own_files || ps->text.high == 0)
 		return;
-	idle_ns = hs_min(IDLE_NS, (uint64_t)decay_ms * 1000000);
+	idle_ns = all ? 0 : hs_min(IDLE_NS, (uint64_t)decay_ms * 1000000);
 	while (looks < n) {
 		uint32_t n_arenas = hs_load_acquire(&ps->heap.xn_arenas); /* [mo:arena-made acquire] */
 

@@ -50,6 +50,7 @@ struct hs_process {
 	uint32_t profiling;   /* the sampler's tables exist */
 	uint32_t xhelper;     /* 0 none, 1 being made, 2 runs, 3 could not be made */
 	uint32_t xmade_threads; /* the loader has prepared the making of a thread */
+	uint32_t xdrain_wanted; /* 1: somebody waits for the helper to drain those who sleep */
 	uint32_t xleader_left; /* 1: the first thread ends, and the helper with it */
 	uint32_t helper_tid;
 	uint32_t own_files;   /* the helper has a descriptor table of its own */
@@ -146,8 +147,8 @@ HS_INLINE void hs_guard_begin(struct hs_tls *tls)
 
 void hs_guard_end(struct hs_tls *tls);
 
-/* idle.c: drains the caches of threads that sleep; the helper calls it */
-void hs_idle_drain(uint64_t now_ns);
+/* idle.c: drains the caches of threads that sleep, `all`: however short a time; the helper calls it */
+void hs_idle_drain(uint64_t now_ns, bool all);
 
 /* slow.c */
 void *hs_alloc_slow(size_t bytes, size_t align, bool zero);
@@ -193,6 +194,8 @@ void hs_promote_if_wanted(uint64_t now_ns);
 void hs_promote_alone(uint32_t n_threads);
 /* The first thread is about to end: returns when the helper has ended. */
 void hs_leader_leaves(void);
+/* Has the helper drain the caches of all threads that sleep, and waits for it a moment; nothing without a helper. */
+void hs_drain_sleepers(void);
 /* Starts the helper thread, once, unless the options forbid it. */
 void hs_start_helper(void);
 /* Removes the file that this process left before an exec. */

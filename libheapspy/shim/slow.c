@@ -435,9 +435,12 @@ uint64_t hs_trim_now(bool purge)
 {
 	struct hs_tls *tls = &hs_tls;
 	struct hs_waited waited;
-	struct hs_tcache *t = enter(tls);
+	struct hs_tcache *t;
 	uint64_t bytes = 0;
 
+	if (tls->depth == 0)
+		hs_drain_sleepers();
+	t = enter(tls);
 	if (t == NULL)
 		return 0;
 	hs_tcache_drain(t);

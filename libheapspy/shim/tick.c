@@ -134,6 +134,32 @@ static int is_alone(void)
 	return hs_parse_u64(&p, &n_threads) && n_threads <= 2;
 }
 
+/* Longer than this nobody waits for the helper. */
+#define DRAIN_WAIT_NS 300000000
+
+void hs_drain_sleepers(void)
+{
+	const struct timespec a_while = {.tv_nsec = DRAIN_WAIT_NS};
+	struct hs_process *ps = &hs_process;
+
+	if (hs_load_relaxed(&ps->xhelper) != 2 || !ps->own_files)
+		return;
+	hs_store_relaxed(&ps->xdrain_wanted, 1);
+	(void)hs_syscall3(SYS_futex, &ps->xleader_left, FUTEX_WAKE_PRIVATE, 1);
+	(void)hs_syscall4(SYS_futex, &ps->xdrain_wanted, FUTEX_WAIT_PRIVATE, 1, &a_while);
+}
+
+static void drain_sleepers(void)
+{
+	uint32_t *wanted = &hs_process.xdrain_wanted;
+
+	hs_idle_drain(hs_now_ns(), hs_load_relaxed(wanted) != 0);
+	if (hs_load_relaxed(wanted) == 0)
+		return;
+	hs_store_relaxed(wanted, 0);
+	(void)hs_syscall3(SYS_futex, wanted, FUTEX_WAKE_PRIVATE, INT32_MAX);
+}
+
 /* A second, or less where memory is to go back sooner; false when the helper has to leave. */
 static bool wait_for_tick(void)
 {
@@ -142,7 +168,8 @@ static bool wait_for_tick(void)
 
 	if (decay_ms >= 0 && decay_ms < 1000)
 		period = (struct timespec){.tv_nsec = hs_max(decay_ms / 4, HELPER_LEAST_MS) * 1000000};
-	(void)hs_syscall4(SYS_futex, &hs_process.xleader_left, FUTEX_WAIT_PRIVATE, 0, &period);
+	if (hs_load_relaxed(&hs_process.xdrain_wanted) == 0)
+		(void)hs_syscall4(SYS_futex, &hs_process.xleader_left, FUTEX_WAIT_PRIVATE, 0, &period);
 	return hs_load_relaxed(&hs_process.xleader_left) == 0 && is_alone() != 1;
 }
 
@@ -182,7 +209,7 @@ static void *helper_main(void *arg)
 	hs_events_add(&ps->heap.rows, HEAPSPY_EV_HELPER, hs_gettid(), 0, 0);
 	while (wait_for_tick()) {
 		run_tick();
-		hs_idle_drain(hs_now_ns());
+		drain_sleepers();
 		if (ps->own_files)
 			hs_modules_refresh(&ps->modules);
 	}

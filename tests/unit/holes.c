@@ -183,6 +183,13 @@ static void test_age(void **state)
 	model_heap_drop(heap);
 }
 
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(void *const *)a, y = (uintptr_t)*(void *const *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void test_second_free(void **state)
 {
 	struct hs_heap *heap = model_heap(1, 10000);
@@ -194,6 +201,7 @@ static void test_second_free(void **state)
 
 	for (unsigned i = 0; i < n; i++)
 		p[i] = hs_heap_alloc(t, hs_sizeclasses[20].slot_bytes, 16, false);
+	qsort(p, n, sizeof(*p), by_address); /* a span does not begin with its first slot */
 	s = hs_pagemap_get(p[0]);
 	for (unsigned i = 1; i < n; i++)
 		model_free_block(t, p[i]);
