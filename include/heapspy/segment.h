@@ -129,7 +129,7 @@ struct heapspy_totals {
 	uint64_t purged_bytes;
 	uint64_t inherited_allocated_bytes; /* fork child: the parent's at the fork */
 	uint64_t n_stack_walks;
-	uint64_t stack_walk_ns; /* time in the sampler, cumulative */
+	uint64_t stack_walk_ns; /* time in the sampler, cumulative; estimated from one sample in eight */
 	uint64_t n_mmaps;	/* system calls for memory: mmap + munmap + mremap + madvise */
 	uint64_t limit_bytes;	/* memory cgroup limit seen by the process; 0 none or unknown */
 	uint64_t reserved[5];

@@ -166,7 +166,7 @@ struct hs_span *hs_arena_alloc_small(struct hs_arena *arena, unsigned klass, uin
 
 void hs_arena_free(struct hs_arena *arena, struct hs_span *span, struct hs_waited *waits)
 {
-	uint64_t now = hs_now_ns();
+	uint64_t now = hs_now_coarse_ns(); /* for the decay, whose steps are longer by far */
 
 	hs_store_relaxed(&span->row->state, HEAPSPY_SPAN_FREE);
 	hs_store_relaxed(&span->xowner, HS_OWNER_NONE);

@@ -80,7 +80,7 @@ struct hs_tls {
 	int64_t mark;	/* budget when allocated_bytes was last brought up to date */
 	uint32_t depth;
 	uint32_t state; /* enum hs_thread_state */
-	uint32_t n_slow, n_near;
+	uint32_t n_slow, n_near, n_timed;
 	uint32_t exit_rounds;
 	uint64_t looked_ns, aged_ns; /* coarse: last hs_tick() by time, last hs_tcache_age() */
 	bool walking, ticking, fork_unprepared;

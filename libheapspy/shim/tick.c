@@ -92,14 +92,14 @@ static void tick_locked(uint64_t now_ns)
 static void run_tick(void)
 {
 	struct hs_process *ps = &hs_process;
-	uint64_t now = hs_now_ns();
+	uint64_t now = hs_now_coarse_ns();
 
 	if (now - hs_load_relaxed(&ps->xlast_tick_ns) < TICK_NS)
 		return;
 	hs_guard_begin(&hs_tls);
 	if (hs_lock_lock_try(&ps->tick_lock)) {
 		hs_store_relaxed(&ps->xlast_tick_ns, now);
-		tick_locked(now);
+		tick_locked(hs_now_ns());
 		hs_lock_unlock(&ps->tick_lock);
 	}
 	hs_guard_end(&hs_tls);
@@ -252,7 +252,7 @@ void hs_tick(struct hs_tls *tls)
 		return;
 	tls->ticking = true;
 	if (tls->own != NULL)
-		tls->own->row->active_ns = hs_now_ns();
+		tls->own->row->active_ns = hs_now_coarse_ns();
 	run_tick();
 	if (single_threaded())
 		hs_modules_refresh(&hs_process.modules);
