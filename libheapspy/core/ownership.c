@@ -269,7 +269,7 @@ void hs_own_bequeath(struct hs_tcache *t, struct hs_span *s)
 
 void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 {
-	if (s->emptied != 0 || s == t->active[s->klass] || !verified_empty(s))
+	if (s->emptied != 0 || s == t->active[s->klass])
 		return;
 	if (s->xholes == 0 && t->emptied_bytes + hs_span_bytes(s) <= HS_EMPTY_KEEP_BYTES) {
 		hs_own_unkeep(t, s);
@@ -277,8 +277,10 @@ void hs_tcache_emptied(struct hs_tcache *t, struct hs_span *s)
 		t->n_partial[s->klass]++;
 		s->emptied = 1;
 		t->emptied_bytes += hs_span_bytes(s);
-		return;
+		return; /* whether it is empty is counted when it is let go */
 	}
+	if (!verified_empty(s))
+		return;
 	hs_own_unkeep(t, s);
 	retire(t, s);
 }

@@ -147,8 +147,8 @@ HS_INLINE bool hs_span_is_slot(const struct hs_span *s, const void *p)
 {
 	uint64_t offset = (uint64_t)((const char *)p - s->base);
 
-	/* relaxed: who has a pointer to a slot got it with an order of its own */
-	return offset * s->inverse < hs_load_relaxed(&s->limit);
+	/* no order: who has a pointer to a slot got it with an order of its own */
+	return offset * s->inverse < hs_peek(&s->limit);
 }
 
 /* A filter: an object whose bit is not set is no sample, and its free need not ask the sampler. */

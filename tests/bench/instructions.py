@@ -46,9 +46,9 @@ USUAL = ["pair", "replace", "batch", "overflow", "calloc", "realloc-doubling"]
 # Instructions of malloc + free: without samples, where two runs differ by nothing at all, and with a sample each 512 KiB, chosen
 # at random, where they differ by up to 2 %.  Design.md section 8 asks for 40 / 44 / 42.  A faster path lowers these.
 LIMITS = {
-	"pair": (64.3, 64.6),
-	"replace": (147.0, 171.0),
-	"batch": (68.9, 79.5),
+	"pair": (43.9, 44.3),
+	"replace": (76.0, 84.0),
+	"batch": (45.4, 48.5),
 }
 # Objects that are never the allocator's.
 OTHERS = re.compile(r"/(bench-micro|ld-linux[^/]*|ld-[\d.]+\.so|lib(c|m|pthread|dl|rt|stdc\+\+|gcc_s|unwind|lzma)[-.][^/]*|vgpreload[^/]*)$")
