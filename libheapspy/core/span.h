@@ -51,8 +51,9 @@ struct hs_arena;
 struct hs_tcache;
 
 /*
- * Three lines, by who writes them.  With 64 threads that free each other's objects, cores fetch 5.5 lines from each other
- * for an object; they fetched 9.6 when the owner's list stood beside what those who free read (tests/bench/scaling.py).
+ * Three lines, by who writes them.  With 64 threads that free each other's objects, cores fetched 9.6 lines from each other
+ * for an object when the owner's list stood beside what those who free read, and 5.5 with this (tests/bench/scaling.py;
+ * 7.7 since spans are given to threads that look for them).
  */
 struct hs_span {
 	/* line 0: seldom written; what a free looks at */
